@@ -1,0 +1,89 @@
+package feature
+
+import "github.com/yettproxy/yett/proxy/ir"
+
+// The prefixes under which every key is valid. Ours wins.
+const (
+	NginxPrefix = "nginx.ingress.kubernetes.io/"
+	YettPrefix  = "yett.ingress.kubernetes.io/"
+)
+
+// Family is a set of annotations that belong together, and what they mean.
+type Family struct {
+	// Name is the name of its folder.
+	Name string
+	// Doc is one sentence for the reference page.
+	Doc string
+	// Keys are the annotations it reads.
+	Keys []Key
+	// Settings are the keys of the controller's ConfigMap that it reads besides those named by Key.Global.
+	Settings []Key
+	// Apply turns the annotations of one Ingress into an intent. It is called for every Ingress, also for
+	// those without any of the keys, since the ConfigMap may set defaults.
+	Apply func(in *Reader, out *Intent)
+	// Configure turns ConfigMap keys into settings of the process. It may be nil.
+	Configure func(in *Reader, out *ir.Settings)
+}
+
+// OnInvalid is what a value does that cannot be understood.
+type OnInvalid uint8
+
+const (
+	// UseDefault reports the problem and goes on with the default.
+	UseDefault OnInvalid = iota
+	// DenyRoute reports the problem and answers 503 on every path of the Ingress, since the key guards
+	// access.
+	DenyRoute
+)
+
+// Risk is ingress-nginx's estimate of what a key can do (annotations-risk-level).
+type Risk uint8
+
+// The risks, in rising order.
+const (
+	Low Risk = iota
+	Medium
+	High
+	Critical
+)
+
+// String returns the risk's name.
+func (r Risk) String() string { return [...]string{"Low", "Medium", "High", "Critical"}[r] }
+
+// Key is one annotation or ConfigMap key. The catalogue of keys is the only list there is: validation,
+// the reference page and later tools are made from it.
+type Key struct {
+	// Name is the key without its prefix.
+	Name string
+	// Type says what is accepted, in words for the reference page: "bool", "seconds", "CIDR list".
+	Type string
+	// Default is the value that holds when nothing is set, as text.
+	Default string
+	// Global is the ConfigMap key that sets the default for all Ingresses, or "".
+	Global string
+	// Aliases are other names of the same annotation, read only if Name is empty.
+	Aliases []string
+	// Doc is one sentence: what it does.
+	Doc string
+	Risk
+	OnInvalid
+	// Own says that only our prefix has it.
+	Own bool
+	// Note says how we differ from ingress-nginx here, or "" if we do not.
+	Note string
+	// Unsupported says why the key does nothing yet, or "" if it works. An Ingress that uses it gets a
+	// Problem; with DenyRoute its paths answer 503.
+	Unsupported string
+}
+
+// Problem is a user's mistake, or something that we cannot honour.
+type Problem struct {
+	// Key is the annotation or ConfigMap key without prefix, or the field of the spec, that it is about.
+	Key string
+	// Value is what stood there, cut to a bounded length; secrets are never shown.
+	Value string
+	// Reason says what is wrong, where, and what to write instead.
+	Reason string
+	// Denied says that the paths concerned answer 503 because of it.
+	Denied bool
+}

@@ -1,0 +1,59 @@
+package upstream
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// Key identifies an upstream: one port of one Service. It is a struct so that no name, however odd, can
+// be mistaken for another.
+type Key struct {
+	Namespace string
+	Service   string
+	// Port is the port as the Ingress names it: its number or its name.
+	Port string
+}
+
+// String returns the name that ingress-nginx gives the upstream in logs and metrics,
+// "namespace-service-port". It is for people, never for comparing.
+func (k Key) String() string {
+	return strings.Join([]string{k.Namespace, k.Service, k.Port}, "-")
+}
+
+// IsZero reports whether the key names nothing.
+func (k Key) IsZero() bool { return k == Key{} }
+
+// Locality says where an endpoint is. Empty parts are unknown.
+type Locality struct {
+	Cluster, Region, Zone, Node string
+}
+
+// Address is what an endpoint is known by within its upstream. Two endpoints with the same address are
+// the same server and share connections, counters and health across sets.
+type Address struct {
+	netip.AddrPort
+	// Name is the host name that was resolved to the address, for upstreams known by name (ExternalName);
+	// else "".
+	Name string
+}
+
+// Spec describes one endpoint of a set to be published.
+type Spec struct {
+	Address  Address
+	Locality Locality
+	// Weight is the endpoint's share relative to the others; 0 counts as 1.
+	Weight uint32
+}
+
+// Algorithm is how an endpoint is chosen.
+type Algorithm uint8
+
+// The algorithms, in the order in which ingress-nginx prefers them: a hash goes before load-balance.
+const (
+	RoundRobin Algorithm = iota
+	EWMA
+	Hash
+)
+
+// String returns the annotation's spelling.
+func (a Algorithm) String() string { return [...]string{"round_robin", "ewma", "hash"}[a] }

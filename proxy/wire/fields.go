@@ -1,0 +1,245 @@
+package wire
+
+// ID names a field that the proxy itself has to do with, so that looking it up is a comparison of two
+// bytes. Every other field has the ID Other and is found by its name.
+type ID uint8
+
+// The known fields.
+const (
+	Other ID = iota
+	Accept
+	AcceptEncoding
+	AccessControlRequestMethod
+	Authorization
+	CacheControl
+	Connection
+	ContentLength
+	ContentType
+	Cookie
+	Date
+	Expect
+	Host
+	HTTP2Settings
+	KeepAlive
+	Location
+	MaxForwards
+	Origin
+	ProxyAuthenticate
+	ProxyAuthorization
+	ProxyConnection
+	Referer
+	RetryAfter
+	Server
+	SetCookie
+	TE
+	Trailer
+	TransferEncoding
+	Upgrade
+	UserAgent
+	Vary
+	WWWAuthenticate
+	XAccelBuffering
+	XAccelRedirect
+	XForwardedFor
+	XForwardedHost
+	XForwardedPort
+	XForwardedPrefix
+	XForwardedProto
+	XForwardedScheme
+	XOriginalForwardedFor
+	XOriginalForwardedHost
+	XOriginalURI
+	XOriginalURL
+	XRealIP
+	XRequestID
+	XScheme
+	StrictTransportSecurity
+	Forwarded
+	XRewriteURL
+	XEnvoyOriginalPath
+	Proxy
+
+	numIDs // how many IDs there are; must stay last
+)
+
+// names holds the spelling used when the proxy itself writes a known field.
+var names = [numIDs]string{
+	Accept: "Accept", AcceptEncoding: "Accept-Encoding", AccessControlRequestMethod: "Access-Control-Request-Method",
+	Authorization: "Authorization", CacheControl: "Cache-Control", Connection: "Connection",
+	ContentLength: "Content-Length", ContentType: "Content-Type", Cookie: "Cookie", Date: "Date", Expect: "Expect",
+	Host: "Host", HTTP2Settings: "HTTP2-Settings", KeepAlive: "Keep-Alive", Location: "Location",
+	MaxForwards: "Max-Forwards", Origin: "Origin", ProxyAuthenticate: "Proxy-Authenticate",
+	ProxyAuthorization: "Proxy-Authorization", ProxyConnection: "Proxy-Connection", Referer: "Referer",
+	RetryAfter: "Retry-After", Server: "Server", SetCookie: "Set-Cookie", TE: "TE", Trailer: "Trailer",
+	TransferEncoding: "Transfer-Encoding", Upgrade: "Upgrade", UserAgent: "User-Agent", Vary: "Vary",
+	WWWAuthenticate: "WWW-Authenticate", XAccelBuffering: "X-Accel-Buffering", XAccelRedirect: "X-Accel-Redirect",
+	XForwardedFor: "X-Forwarded-For", XForwardedHost: "X-Forwarded-Host", XForwardedPort: "X-Forwarded-Port",
+	XForwardedPrefix: "X-Forwarded-Prefix", XForwardedProto: "X-Forwarded-Proto", XForwardedScheme: "X-Forwarded-Scheme",
+	XOriginalForwardedFor: "X-Original-Forwarded-For", XOriginalForwardedHost: "X-Original-Forwarded-Host",
+	XOriginalURI: "X-Original-URI", XOriginalURL: "X-Original-URL", XRealIP: "X-Real-IP", XRequestID: "X-Request-ID",
+	XScheme: "X-Scheme", StrictTransportSecurity: "Strict-Transport-Security", Forwarded: "Forwarded",
+	XRewriteURL: "X-Rewrite-URL", XEnvoyOriginalPath: "X-Envoy-Original-Path", Proxy: "Proxy",
+}
+
+// byLength lists the known fields of each length, so that naming one takes a comparison or two.
+var byLength = func() (t [32][]ID) {
+	for id := Other + 1; id < numIDs; id++ {
+		n := len(names[id])
+		t[n] = append(t[n], id)
+	}
+	return t
+}()
+
+// Lookup returns the ID of the field called name, in any case, or Other.
+func Lookup(name string) ID {
+	if len(name) >= len(byLength) {
+		return Other
+	}
+	for _, id := range byLength[len(name)] {
+		if EqualFold(names[id], name) {
+			return id
+		}
+	}
+	return Other
+}
+
+// String returns the name of a known field as the proxy writes it, and "" for Other.
+func (id ID) String() string { return names[id] }
+
+// EqualFold reports whether a and b are the same ASCII text apart from case. Field names, methods of
+// lists and tokens are ASCII, so Unicode folding (strings.EqualFold: "K" equals the Kelvin sign) would
+// be wrong here.
+func EqualFold(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := 0; i < len(a); i++ {
+		x, y := a[i], b[i]
+		if x == y {
+			continue
+		}
+		if x|0x20 != y|0x20 || x|0x20 < 'a' || x|0x20 > 'z' {
+			return false
+		}
+	}
+	return true
+}
+
+// Field is one line of a head: its name as it was sent, its value without surrounding white space.
+type Field struct {
+	Name  string
+	Value string
+	ID    ID
+}
+
+// Fields is the ordered list of the fields of a head or of trailers. Order, repetition and case are
+// those of the sender (RFC 9110 section 5.3). The zero value is empty and ready to use.
+type Fields struct {
+	list []Field
+}
+
+// Len returns the number of fields.
+func (f *Fields) Len() int { return len(f.list) }
+
+// At returns field i, to be read only.
+func (f *Fields) At(i int) *Field { return &f.list[i] }
+
+// All returns the fields in order. The slice is valid until the next change and must only be read.
+func (f *Fields) All() []Field { return f.list }
+
+// Reset empties the list and keeps its memory.
+func (f *Fields) Reset() {
+	clear(f.list)
+	f.list = f.list[:0]
+}
+
+// Add appends a field, known or not.
+func (f *Fields) Add(name, value string) {
+	f.list = append(f.list, Field{Name: name, Value: value, ID: Lookup(name)})
+}
+
+// AddKnown appends a known field in the proxy's own spelling.
+func (f *Fields) AddKnown(id ID, value string) {
+	f.list = append(f.list, Field{Name: names[id], Value: value, ID: id})
+}
+
+// Append appends a field whose ID the caller has looked up already.
+func (f *Fields) Append(field Field) { f.list = append(f.list, field) }
+
+// Get returns the value of the first field with a known ID, and whether there is one.
+func (f *Fields) Get(id ID) (string, bool) {
+	for i := range f.list {
+		if f.list[i].ID == id {
+			return f.list[i].Value, true
+		}
+	}
+	return "", false
+}
+
+// Value returns the value of the first field with a known ID, or "".
+func (f *Fields) Value(id ID) string {
+	v, _ := f.Get(id)
+	return v
+}
+
+// Has reports whether there is a field with a known ID.
+func (f *Fields) Has(id ID) bool {
+	_, ok := f.Get(id)
+	return ok
+}
+
+// Find returns the value of the first field called name, in any case, and whether there is one.
+func (f *Fields) Find(name string) (string, bool) {
+	if id := Lookup(name); id != Other {
+		return f.Get(id)
+	}
+	for i := range f.list {
+		if f.list[i].ID == Other && EqualFold(f.list[i].Name, name) {
+			return f.list[i].Value, true
+		}
+	}
+	return "", false
+}
+
+// Set replaces all fields called name by one, at the end of the list.
+func (f *Fields) Set(name, value string) {
+	f.Del(name)
+	f.Add(name, value)
+}
+
+// SetKnown replaces all fields with a known ID by one, at the end of the list.
+func (f *Fields) SetKnown(id ID, value string) {
+	f.DelKnown(id)
+	f.AddKnown(id, value)
+}
+
+// Del removes all fields called name, in any case.
+func (f *Fields) Del(name string) {
+	id := Lookup(name)
+	if id != Other {
+		f.DelKnown(id)
+		return
+	}
+	f.remove(func(x *Field) bool { return x.ID == Other && EqualFold(x.Name, name) })
+}
+
+// DelKnown removes all fields with a known ID.
+func (f *Fields) DelKnown(id ID) {
+	f.remove(func(x *Field) bool { return x.ID == id })
+}
+
+// remove drops the fields that match, in place and in order.
+func (f *Fields) remove(match func(*Field) bool) {
+	n := 0
+	for i := range f.list {
+		if match(&f.list[i]) {
+			continue
+		}
+		if n != i {
+			f.list[n] = f.list[i]
+		}
+		n++
+	}
+	clear(f.list[n:])
+	f.list = f.list[:n]
+}

@@ -1,0 +1,37 @@
+package wire
+
+import "time"
+
+// Limits bounds what a client may send and how long it may take. The defaults are nginx's.
+type Limits struct {
+	// LineBytes is the longest request line, else 414; and the longest field line, else 431
+	// (ConfigMap key large-client-header-buffers: the size of one buffer).
+	LineBytes int
+	// HeadBytes is the largest head in all, else 431 (large-client-header-buffers: count times size).
+	HeadBytes int
+	// FieldCount is the most fields in a head or in trailers, else 431.
+	FieldCount int
+	// UnderscoresInNames keeps fields whose names have an underscore (enable-underscores-in-headers);
+	// otherwise they are dropped, so that X_Forwarded_For cannot pass for X-Forwarded-For.
+	UnderscoresInNames bool
+	// HeadTimeout is the time from the first byte of a head to its end (client-header-timeout).
+	HeadTimeout time.Duration
+	// BodyTimeout is the longest gap between two reads of a body (client-body-timeout).
+	BodyTimeout time.Duration
+	// IdleTimeout is how long a connection may wait for its next request (keep-alive).
+	IdleTimeout time.Duration
+	// WriteTimeout is the longest gap between two writes to the client (nginx's send_timeout).
+	WriteTimeout time.Duration
+	// RequestsPerConnection is how many requests a connection may carry (keep-alive-requests).
+	RequestsPerConnection int
+}
+
+// DefaultLimits returns the limits that hold when nothing is configured.
+func DefaultLimits() Limits {
+	return Limits{
+		LineBytes: 8 << 10, HeadBytes: 32 << 10, FieldCount: 100,
+		HeadTimeout: 60 * time.Second, BodyTimeout: 60 * time.Second,
+		IdleTimeout: 75 * time.Second, WriteTimeout: 60 * time.Second,
+		RequestsPerConnection: 1000,
+	}
+}
