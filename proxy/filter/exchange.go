@@ -35,6 +35,20 @@ type Conn struct {
 	HTTPS bool
 	// Requests counts the exchanges begun on the connection ($connection_requests).
 	Requests int
+	// Watch is told what the connection is doing, so that drain closes only those that wait; nil for
+	// nobody. The engine calls it.
+	Watch ConnWatcher
+}
+
+// ConnWatcher learns from an engine what a connection is doing. Both methods are cheap and may be called
+// for every request. A connection begins as active.
+type ConnWatcher interface {
+	// Idle says that the connection waits for its next request: every response is complete. It returns
+	// false if the connection is to be closed now instead.
+	Idle() bool
+	// Active says that the first byte of a request has come. It returns false if the connection is being
+	// closed already and the request must not be begun.
+	Active() bool
 }
 
 // Attempt is one try to get an answer from an endpoint, for the access log and the metrics.
