@@ -1,0 +1,208 @@
+package proxy
+
+// Whom to believe. A client can write anything into X-Forwarded-For; a load balancer in front of the
+// proxy writes the truth into it. Which of the two a peer is, is configuration (proxy-real-ip-cidr), and
+// by default nobody is believed: the client is the peer of the connection, and what it says about itself
+// is replaced.
+//
+// The surprise is nginx's: the trusted networks default to the whole Internet, so that switching
+// use-forwarded-headers on believes everybody, and the client is then the first address of the list.
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/gaissmai/bart"
+
+	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/ir"
+	"github.com/yettproxy/yett/proxy/wire"
+)
+
+// trust is ir.TrustSettings made ready for requests. It is immutable.
+type trust struct {
+	settings ir.TrustSettings
+	// everybody says that all networks are trusted, the default.
+	everybody bool
+	proxies   *bart.Lite
+	header    wire.ID
+}
+
+// newTrust compiles settings.
+func newTrust(s ir.TrustSettings) *trust {
+	t := &trust{settings: s, proxies: new(bart.Lite), header: wire.Lookup(s.ForwardedForHeader)}
+	all4, all6 := false, false
+	for _, p := range s.Proxies {
+		t.proxies.Insert(p)
+		all4 = all4 || p.Bits() == 0 && p.Addr().Is4()
+		all6 = all6 || p.Bits() == 0 && p.Addr().Is6()
+	}
+	t.everybody = all4 && all6
+	return t
+}
+
+// trusts reports whether an address is that of a trusted proxy.
+func (t *trust) trusts(a netip.Addr) bool {
+	return t.everybody || t.proxies.Contains(a)
+}
+
+// apply finds out who the client is and how it reached us, and what the upstream is told about it.
+func (t *trust) apply(x *filter.Exchange) {
+	peer := x.Conn.Peer.Addr().Unmap().WithZone("")
+	if x.Conn.ProxyProtocol.IsValid() {
+		peer = x.Conn.ProxyProtocol.Addr().Unmap().WithZone("")
+	}
+	x.Client = peer
+	x.Scheme, x.ForwardedPort = "http", ""
+	if x.Conn.TLS != nil || x.Conn.HTTPS {
+		x.Scheme, x.ForwardedPort = "https", "443"
+	} else {
+		x.ForwardedPort = portText(x, x.Conn.Local.Port())
+	}
+	x.ForwardedHost = x.Request.Authority
+	believed := (t.settings.UseForwardedHeaders || t.settings.RealIP) && t.trusts(peer)
+	if believed {
+		if list := t.forwardedFor(&x.Request); list != "" {
+			x.Client = t.realClient(list, peer)
+		}
+	}
+	x.ClientText = addrText(x, x.Client)
+	if believed && t.settings.UseForwardedHeaders {
+		t.adopt(x)
+	}
+	x.ForwardedFor = x.ClientText
+	if t.settings.ComputeFull {
+		if list := x.Request.Fields.Value(wire.XForwardedFor); list != "" {
+			x.ForwardedFor = x.Arena.Concat(list, ", ", addrText(x, peer))
+		}
+	}
+	t.identify(x)
+}
+
+// forwardedFor returns the text of the field that names the client. Of several fields the last counts: it is the
+// one that the nearest proxy wrote.
+func (t *trust) forwardedFor(r *wire.Request) string {
+	fields := r.Fields.All()
+	for i := len(fields) - 1; i >= 0; i-- {
+		f := &fields[i]
+		if f.ID == t.header && (f.ID != wire.Other || wire.EqualFold(f.Name, t.settings.ForwardedForHeader)) {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+// realClient walks a list of addresses from its end, where the nearest proxy wrote, to the first one
+// that is not a trusted proxy (nginx: real_ip_recursive on). Text that is no address ends the walk: what
+// stands before it cannot have been written by somebody we trust.
+func (t *trust) realClient(list string, peer netip.Addr) netip.Addr {
+	client := peer
+	for list != "" {
+		var last string
+		if i := strings.LastIndexByte(list, ','); i >= 0 {
+			list, last = list[:i], list[i+1:]
+		} else {
+			list, last = "", list
+		}
+		last = strings.TrimSpace(last)
+		if last == "" {
+			continue
+		}
+		a, ok := parseAddr(last)
+		if !ok {
+			return client
+		}
+		client = a
+		if !t.trusts(a) {
+			return client
+		}
+	}
+	return client
+}
+
+// parseAddr reads an address with or without a port, as proxies write them.
+func parseAddr(s string) (netip.Addr, bool) {
+	if strings.Count(s, ":") == 1 || s[0] == '[' {
+		if ap, err := netip.ParseAddrPort(s); err == nil {
+			return ap.Addr().Unmap().WithZone(""), true
+		}
+		s = strings.Trim(s, "[]")
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	return a.Unmap().WithZone(""), true
+}
+
+// adopt takes scheme, host and port over from a trusted peer.
+func (t *trust) adopt(x *filter.Exchange) {
+	f := &x.Request.Fields
+	switch proto := first(f.Value(wire.XForwardedProto)); {
+	case wire.EqualFold(proto, "https"):
+		x.Scheme, x.ForwardedPort = "https", "443"
+	case wire.EqualFold(proto, "http"):
+		x.Scheme = "http"
+	}
+	if port := first(f.Value(wire.XForwardedPort)); isPort(port) {
+		x.ForwardedPort = port
+	}
+	if host := first(f.Value(wire.XForwardedHost)); host != "" {
+		if _, ok := wire.ParseHost(host, &x.Arena); ok {
+			x.ForwardedHost = host
+		}
+	}
+}
+
+// first returns the first element of a list.
+func first(list string) string {
+	if i := strings.IndexByte(list, ','); i >= 0 {
+		list = list[:i]
+	}
+	return strings.TrimSpace(list)
+}
+
+// isPort reports whether s is a port number.
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0
+}
+
+// identify keeps the client's X-Request-ID or makes one of 16 random bytes, in hex as nginx does.
+func (t *trust) identify(x *filter.Exchange) {
+	if id := x.Request.Fields.Value(wire.XRequestID); id != "" {
+		x.RequestID = id
+		return
+	}
+	if !t.settings.GenerateRequestID {
+		return
+	}
+	const digits = "0123456789abcdef"
+	b := x.Arena.Begin()
+	for range 2 {
+		v := rand.Uint64()
+		for range 16 {
+			b = append(b, digits[v>>60])
+			v <<= 4
+		}
+	}
+	x.RequestID = x.Arena.End(b)
+}
+
+// addrText returns an address as text in the arena.
+func addrText(x *filter.Exchange, a netip.Addr) string {
+	return x.Arena.End(a.AppendTo(x.Arena.Begin()))
+}
+
+// portText returns a port as text, the usual ones without composing it.
+func portText(x *filter.Exchange, port uint16) string {
+	switch port {
+	case 80:
+		return "80"
+	case 443:
+		return "443"
+	}
+	return x.Arena.End(strconv.AppendUint(x.Arena.Begin(), uint64(port), 10))
+}
