@@ -14,9 +14,15 @@ type Family struct {
 	Name string
 	// Doc is one sentence for the reference page.
 	Doc string
+	// Order places the family among the others: families are applied by Order and then by name, and filters of the
+	// same phase run in that order. 0 will do unless nginx has its own order inside a phase; it must be a
+	// plain number in the source, since hack/genregistry reads it there.
+	Order int
 	// Keys are the annotations it reads.
 	Keys []Key
-	// Settings are the keys of the controller's ConfigMap that it reads besides those named by Key.Global.
+	// Settings are the keys of the controller's ConfigMap that it reads besides those named by Key.Global, in
+	// Configure or in Apply; a Reader looks them up in the ConfigMap only. Families may share one if they
+	// declare it alike.
 	Settings []Key
 	// Apply turns the annotations of one Ingress into an intent. It is called for every Ingress, also for
 	// those without any of the keys, since the ConfigMap may set defaults.
@@ -72,8 +78,11 @@ type Key struct {
 	// Note says how we differ from ingress-nginx here, or "" if we do not.
 	Note string
 	// Unsupported says why the key does nothing yet, or "" if it works. An Ingress that uses it gets a
-	// Problem; with DenyRoute its paths answer 503.
+	// Problem, unless the value is the default; with DenyRoute its paths answer 503.
 	Unsupported string
+	// NoEffect says why the key has nothing to do here, so that nobody misses anything, or "". An Ingress that
+	// uses it gets a Problem that is only a Note.
+	NoEffect string
 }
 
 // Problem is a user's mistake, or something that we cannot honour.
@@ -86,4 +95,35 @@ type Problem struct {
 	Reason string
 	// Denied says that the paths concerned answer 503 because of it.
 	Denied bool
+	// Note says that nothing is lost: the problem is worth knowing, no more.
+	Note bool
+	// Global says that the value stands in the controller's ConfigMap, not in the Ingress.
+	Global bool
+}
+
+// KeySet is the declarations of one family, ready to be looked up. It is immutable.
+type KeySet struct {
+	keys map[string]*declaration
+}
+
+// declaration is a Key and where it may be set.
+type declaration struct {
+	*Key
+	// global is the ConfigMap key, or "".
+	global string
+	// setting says that annotations are not looked at.
+	setting bool
+}
+
+// KeySet returns the annotations and the settings that the family declares.
+func (f *Family) KeySet() *KeySet {
+	s := &KeySet{keys: make(map[string]*declaration, len(f.Keys)+len(f.Settings))}
+	for i := range f.Keys {
+		s.keys[f.Keys[i].Name] = &declaration{Key: &f.Keys[i], global: f.Keys[i].Global}
+	}
+	for i := range f.Settings {
+		k := &f.Settings[i]
+		s.keys[k.Name] = &declaration{Key: k, global: k.Name, setting: true}
+	}
+	return s
 }
