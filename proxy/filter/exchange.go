@@ -40,7 +40,7 @@ type Conn struct {
 	Watch ConnWatcher
 }
 
-// ConnWatcher learns from an engine what a connection is doing. Both methods are cheap and may be called
+// ConnWatcher learns from an engine what a connection is doing. Its methods are cheap and may be called
 // for every request. A connection begins as active.
 type ConnWatcher interface {
 	// Idle says that the connection waits for its next request: every response is complete. It returns
@@ -49,6 +49,8 @@ type ConnWatcher interface {
 	// Active says that the first byte of a request has come. It returns false if the connection is being
 	// closed already and the request must not be begun.
 	Active() bool
+	// Tunnel says that the connection was taken over by Hijack: it may live long after drain began.
+	Tunnel()
 }
 
 // Attempt is one try to get an answer from an endpoint, for the access log and the metrics.
