@@ -1,0 +1,37 @@
+package wire
+
+import "errors"
+
+// BodyError says that the body of a request cannot be read to its end through the fault of whoever sends
+// it. Nothing after it is read from the connection, which the engine closes after the answer.
+type BodyError struct {
+	// Status is what to answer if no answer has begun: 400 for a malformed body, 408 for one that came too
+	// slowly, 431 for trailers over the limits, 499 for a client that is gone (nobody to answer).
+	Status int
+	// Reason says in a few words what was wrong.
+	Reason string
+}
+
+// Error returns the reason.
+func (e *BodyError) Error() string { return "read request body: " + e.Reason }
+
+// ErrInterrupted is what Read returns after Interrupt.
+var ErrInterrupted = errors.New("read request body: interrupted")
+
+// Interrupter is implemented by streams whose Read can be ended without ending the exchange: an upstream
+// has answered although the request body is still coming, so nobody wants the rest of it.
+type Interrupter interface {
+	// Interrupt makes a Read that is blocked in another goroutine, and every later one, return
+	// ErrInterrupted. The response can still be written; what becomes of the rest of the body is the
+	// engine's affair.
+	Interrupt()
+}
+
+// AbortWatcher is implemented by streams that can notice that the client goes away while nobody reads its
+// body. It costs a goroutine, so begin to watch only when the upstream has kept the request waiting.
+type AbortWatcher interface {
+	// WatchAbort calls gone once, from another goroutine, if the client closes or resets the connection.
+	// It may only be called once the body has been read to its end. The caller must call stop before it
+	// ends the exchange; when stop returns, gone has returned or will not be called.
+	WatchAbort(gone func()) (stop func())
+}
