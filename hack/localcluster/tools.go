@@ -1,6 +1,8 @@
 //go:build tools
 
-package tools
+// Package localcluster pins the versions of the Kubernetes programs that tests run against. They are
+// built from their Go modules (see build), since no binary release is needed for that.
+package localcluster
 
 import (
 	_ "go.etcd.io/etcd/server/v3"

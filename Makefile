@@ -1,0 +1,73 @@
+# Yett. `make` lists the goals. Everything works on a machine that has Go and make.
+SHELL := /bin/sh
+GO ?= go
+BIN := bin
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# The packages whose tests are about concurrency; the race detector costs several times the time.
+RACE := ./proxy/... ./annotations/... ./controllers/...
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the goals
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/yett, a static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $(BIN)/yett ./cmd/yett
+
+.PHONY: run
+run: build ## build, then run the demo: echo backends, example manifests, curl lines
+	$(BIN)/yett demo
+
+.PHONY: test
+test: ## run all tests, also those against a real kube-apiserver (built once, into a cache)
+	assets=$$(hack/localcluster/build) && KUBEBUILDER_ASSETS=$$assets $(GO) test ./...
+
+.PHONY: race
+race: ## run the tests of concurrent packages with the race detector
+	assets=$$(hack/localcluster/build) && KUBEBUILDER_ASSETS=$$assets $(GO) test -race -short $(RACE)
+
+.PHONY: bench
+bench: ## run the benchmarks, the comparison with httputil.ReverseProxy included
+	$(GO) test -run '^$$' -bench . -benchmem ./proxy/... ./controllers/translate/...
+
+FUZZTIME ?= 20s
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (20s)
+	@$(GO) list ./... | while read -r package; do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+.PHONY: fmt
+fmt: ## format the code
+	$(GO) fmt ./...
+
+.PHONY: lint
+lint: ## vet and staticcheck
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+.PHONY: generate
+generate: ## write the generated files: the list of families, the reference pages, the README's table
+	$(GO) run ./hack/genregistry
+	$(GO) run ./hack/gendocs
+
+.PHONY: check
+check: ## format, lint, architecture, generated files up to date
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run make fmt" >&2; exit 1; }
+	$(MAKE) lint
+	$(GO) test -count=1 ./hack/arch
+	$(GO) mod verify >/dev/null
+	$(GO) mod tidy -diff
+	$(GO) run ./hack/genregistry -check
+	$(GO) run ./hack/gendocs -check
+
+.PHONY: clean
+clean: ## remove what was built here
+	rm -rf $(BIN) dist
