@@ -3,6 +3,7 @@ package filter
 import (
 	"crypto/tls"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"github.com/yettproxy/yett/proxy/upstream"
@@ -29,6 +30,9 @@ type Conn struct {
 	Peer, Local netip.AddrPort
 	// ProxyProtocol is the source address that a PROXY header named; invalid if there was none.
 	ProxyProtocol netip.AddrPort
+	// Raw is the socket of the client, below TLS: the forwarder looks through it whether the client is
+	// still there. nil if there is none to look at.
+	Raw syscall.RawConn
 	// TLS is the state of the handshake, or nil on a cleartext connection.
 	TLS *tls.ConnectionState
 	// HTTPS says that the connection came in on the https listener.
@@ -58,6 +62,8 @@ type Attempt struct {
 	Endpoint upstream.Address
 	// Status is what it answered; 502 and 504 stand for no answer, as in nginx; 0 for none yet.
 	Status int
+	// Failure says why there is no answer, or no complete one.
+	Failure upstream.Failure
 	// Bytes is the length of the response body received.
 	Bytes int64
 	// Connect, Header and Total are how long each part took since the try began; negative if it was not
@@ -124,6 +130,10 @@ type Exchange struct {
 	// Attempts are the tries to get an answer, the last one last; NumAttempts says how many there are.
 	Attempts    [MaxAttempts]Attempt
 	NumAttempts int
+
+	// TunnelIn and TunnelOut are the bytes that went through an upgraded connection, from the client and
+	// to it. The Stream does not count them.
+	TunnelIn, TunnelOut int64
 
 	// Local says that the answer is the proxy's own; Body is its body.
 	Local bool

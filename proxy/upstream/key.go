@@ -3,6 +3,8 @@ package upstream
 import (
 	"net/netip"
 	"strings"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // Key identifies an upstream: one port of one Service. It is a struct so that no name, however odd, can
@@ -18,6 +20,19 @@ type Key struct {
 // "namespace-service-port". It is for people, never for comparing.
 func (k Key) String() string {
 	return strings.Join([]string{k.Namespace, k.Service, k.Port}, "-")
+}
+
+// Hash returns a number that stands for the key: xxhash of its parts with a separator that no name can hold.
+// It is stable across processes and versions, since affinity cookies carry it.
+func (k Key) Hash() uint64 {
+	var d xxhash.Digest
+	d.Reset()
+	_, _ = d.WriteString(k.Namespace)
+	_, _ = d.WriteString("\x00")
+	_, _ = d.WriteString(k.Service)
+	_, _ = d.WriteString("\x00")
+	_, _ = d.WriteString(k.Port)
+	return d.Sum64()
 }
 
 // IsZero reports whether the key names nothing.
