@@ -88,6 +88,9 @@ type Env struct {
 	Route *Origin
 	// HostHasTLS says that the host of the route is named in a TLS section.
 	HostHasTLS bool
+	// HTTPSPort is the port that redirects to https name where they name one (ir.RedirectSettings); 0 counts
+	// as 443.
+	HTTPSPort int
 	// State keeps what outlives tables: buckets, counters, caches.
 	State *State
 	// HTTP sends requests of the proxy's own, such as those to an authorization service. It never follows

@@ -129,6 +129,9 @@ type Policy struct {
 	Connection string
 	// RedirectFrom and RedirectTo rewrite the prefix of Location and Refresh in responses.
 	RedirectFrom, RedirectTo string
+	// RelativeRedirects and PortInRedirects shape the Location of redirects that the proxy makes for this
+	// route by itself, such as the one to a path's trailing slash (relative-redirects, use-port-in-redirects).
+	RelativeRedirects, PortInRedirects bool
 	// CookieDomain and CookiePath rewrite attributes of Set-Cookie: "from to", or "".
 	CookieDomain, CookiePath string
 }
