@@ -114,12 +114,3 @@ type Stream interface {
 	// Received returns the bytes of the request body read off the wire so far.
 	Received() int64
 }
-
-// BodyStopper is implemented by Streams of which a blocked Read can be woken without ending the exchange.
-// The forwarder needs it when a response is complete before the request is: an upstream that answers 413 to
-// a long upload.
-type BodyStopper interface {
-	// StopBody makes a Read that is blocked, and every later one, return an error: the rest of the request
-	// body is not wanted. The response can still be written. It may be called from any goroutine.
-	StopBody()
-}
