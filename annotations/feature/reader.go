@@ -73,26 +73,32 @@ func Shown(v string) string {
 // declared on the key.
 func (r *Reader) Refuse(name, format string, args ...any) {
 	k := r.key(name)
-	r.report(k, Problem{Reason: fmt.Sprintf(format, args...), Denied: k.OnInvalid == DenyRoute})
+	r.reportSet(k, Problem{Reason: fmt.Sprintf(format, args...), Denied: k.OnInvalid == DenyRoute})
 }
 
 // Block notes like Refuse that a value cannot be honoured, and denies the routes whatever the key declares: for
 // single values whose absence would be worse than no service.
 func (r *Reader) Block(name, format string, args ...any) {
-	r.report(r.key(name), Problem{Reason: fmt.Sprintf(format, args...), Denied: true})
+	r.reportSet(r.key(name), Problem{Reason: fmt.Sprintf(format, args...), Denied: true})
 }
 
 // Remark notes something worth knowing about a key whose value is honoured.
 func (r *Reader) Remark(name, format string, args ...any) {
-	r.report(r.key(name), Problem{Reason: fmt.Sprintf(format, args...), Note: true})
+	r.reportSet(r.key(name), Problem{Reason: fmt.Sprintf(format, args...), Note: true})
 }
 
-// report completes a problem with where its value comes from, and notes it.
-func (r *Reader) report(k *declaration, p Problem) {
+// reportSet notes a problem with the value that is set for a key.
+func (r *Reader) reportSet(k *declaration, p Problem) {
 	v, source := r.text(k)
-	p.Key, p.Value = k.Name, Shown(v)
-	if source == fromConfigMap {
-		p.Key, p.Global = r.globalName(k), true
+	p.Value, p.Global = v, source == fromConfigMap
+	r.report(k, p)
+}
+
+// report completes a problem and notes it.
+func (r *Reader) report(k *declaration, p Problem) {
+	p.Key, p.Value = k.Name, Shown(p.Value)
+	if p.Global {
+		p.Key = r.globalName(k)
 	}
 	r.problems = append(r.problems, p)
 	r.deny = r.deny || p.Denied
@@ -136,6 +142,11 @@ func (r *Reader) text(k *declaration) (string, origin) {
 	if v, ok := r.annotation(k); ok {
 		return v, fromAnnotation
 	}
+	return r.global(k)
+}
+
+// global returns what the ConfigMap sets for a key.
+func (r *Reader) global(k *declaration) (string, origin) {
 	if global := r.globalName(k); global != "" && len(r.sheet.src.Globals) != 0 {
 		if v := clean(r.sheet.src.Globals[global]); v != "" {
 			return v, fromConfigMap

@@ -1,11 +1,38 @@
 package feature
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 )
+
+var (
+	errTime = errors.New(`not a time: write numbers with units, such as "60s" or "1h30m"`)
+	errSize = errors.New(`not a size: write digits with an optional k, m or g, such as "8m"`)
+)
+
+// lookup returns the value of a key as read understands it: the annotation's, else that of the ConfigMap, else the
+// default. A value for which read returns a reason is reported and the next layer counts, as in ingress-nginx.
+func lookup[T any](r *Reader, name string, read func(string) (value T, reason string)) T {
+	k := r.key(name)
+	v, source := r.text(k)
+	for source != nowhere {
+		value, reason := read(v)
+		if reason == "" {
+			return value
+		}
+		if source == fromConfigMap {
+			r.report(k, Problem{Value: v, Reason: reason, Denied: k.OnInvalid == DenyRoute, Global: true})
+			break
+		}
+		r.report(k, Problem{Value: v, Reason: reason, Denied: k.OnInvalid == DenyRoute})
+		v, source = r.global(k)
+	}
+	value, _ := read(k.Default)
+	return value
+}
 
 // String returns the text of a key, or its default.
 func (r *Reader) String(name string) string {
@@ -16,35 +43,26 @@ func (r *Reader) String(name string) string {
 	return k.Default
 }
 
-// Matching returns the text of a key if every byte of it is allowed, else notes a problem and returns
-// the default. want describes what is allowed.
+// Matching returns the text of a key if all of it is allowed, else notes a problem and returns what holds without it.
+// want describes what is allowed.
 func (r *Reader) Matching(name string, allowed func(string) bool, want string) string {
-	k := r.key(name)
-	v, source := r.text(k)
-	if source == nowhere {
-		return k.Default
-	}
-	if !allowed(v) {
-		r.Refuse(name, "want %s", want)
-		return k.Default
-	}
-	return v
+	return lookup(r, name, func(v string) (string, string) {
+		if !allowed(v) {
+			return v, "want " + want
+		}
+		return v, ""
+	})
 }
 
 // Bool returns a key as strconv.ParseBool reads it.
 func (r *Reader) Bool(name string) bool {
-	k := r.key(name)
-	def, _ := strconv.ParseBool(k.Default)
-	v, source := r.text(k)
-	if source == nowhere {
-		return def
-	}
-	b, err := strconv.ParseBool(v)
-	if err != nil {
-		r.Refuse(name, "not a bool: write true or false")
-		return def
-	}
-	return b
+	return lookup(r, name, func(v string) (bool, string) {
+		b, err := strconv.ParseBool(v)
+		if err != nil {
+			return false, "not a bool: write true or false"
+		}
+		return b, ""
+	})
 }
 
 // OnOff returns a key whose values are "on" and "off".
@@ -52,61 +70,88 @@ func (r *Reader) OnOff(name string) bool { return r.Enum(name, "on", "off") == "
 
 // Int returns a key as a number between low and high.
 func (r *Reader) Int(name string, low, high int) int {
-	k := r.key(name)
-	def, _ := strconv.Atoi(k.Default)
-	v, source := r.text(k)
-	if source == nowhere {
+	return lookup(r, name, func(v string) (int, string) {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < low || n > high {
+			return n, fmt.Sprintf("not a number between %d and %d: write one without unit, such as %q", low, high, r.example(name))
+		}
+		return n, ""
+	})
+}
+
+// example returns a value that a message can show.
+func (r *Reader) example(name string) string {
+	if def := r.key(name).Default; def != "" {
 		return def
 	}
-	n, err := strconv.Atoi(v)
-	if err != nil || n < low || n > high {
-		r.Refuse(name, "not a number between %d and %d: write one without unit, such as %q", low, high, k.Default)
-		return def
-	}
-	return n
+	return "1"
 }
 
 // maxSeconds bounds durations, so that no multiplication overflows: ten years.
 const maxSeconds = 10 * 365 * 24 * 3600
 
 // Seconds returns a key as a duration: a whole number of seconds, with or without an "s" behind it.
-func (r *Reader) Seconds(name string) time.Duration {
-	k := r.key(name)
-	def, _ := strconv.Atoi(strings.TrimSuffix(k.Default, "s"))
-	n := def
-	if v, source := r.text(k); source != nowhere {
-		var err error
-		n, err = strconv.Atoi(strings.TrimSuffix(v, "s"))
-		if err != nil || n < 0 || n > maxSeconds {
-			r.Refuse(name, "not a number of seconds: write a whole number such as %q", k.Default)
-			n = def
+func (r *Reader) Seconds(name string) time.Duration { return r.seconds(name, 0) }
+
+// PositiveSeconds is Seconds without 0, for limits that would make every request fail at once.
+func (r *Reader) PositiveSeconds(name string) time.Duration { return r.seconds(name, 1) }
+
+// seconds returns a key as a whole number of seconds that is at least low.
+func (r *Reader) seconds(name string, low int) time.Duration {
+	return lookup(r, name, func(v string) (time.Duration, string) {
+		n, err := strconv.Atoi(strings.TrimSuffix(v, "s"))
+		if err != nil || n < low || n > maxSeconds {
+			return 0, fmt.Sprintf("not a number of seconds: write a whole number from %d, such as %q", low, r.example(name))
 		}
-	}
-	return time.Duration(n) * time.Second
+		return time.Duration(n) * time.Second, ""
+	})
 }
 
 // Duration returns a key as nginx writes times: a number of seconds, or numbers with units, such as "1h30m".
 func (r *Reader) Duration(name string) time.Duration {
-	k := r.key(name)
-	def, _ := ParseTime(k.Default)
-	v, source := r.text(k)
-	if source == nowhere {
-		return def
-	}
-	d, err := ParseTime(v)
-	if err != nil {
-		r.Refuse(name, "%v", err)
-		return def
-	}
-	return d
+	return lookup(r, name, func(v string) (time.Duration, string) {
+		d, err := ParseTime(v)
+		if err != nil {
+			return 0, err.Error()
+		}
+		return d, ""
+	})
+}
+
+// Size returns a key as a number of bytes: digits with an optional b, k, m or g, as nginx writes sizes.
+func (r *Reader) Size(name string) int64 { return r.SizeBetween(name, 0, 1<<62) }
+
+// SizeBetween is Size for a key whose values must lie between low and high.
+func (r *Reader) SizeBetween(name string, low, high int64) int64 {
+	return lookup(r, name, func(v string) (int64, string) {
+		n, err := ParseSize(v)
+		if err != nil {
+			return 0, err.Error()
+		}
+		if n < low || n > high {
+			return 0, fmt.Sprintf("not a size between %d and %d bytes: write such as %q", low, high, r.example(name))
+		}
+		return n, ""
+	})
+}
+
+// Enum returns a key that has one of the allowed values, in any case; it is returned as spelled in allowed.
+func (r *Reader) Enum(name string, allowed ...string) string {
+	return lookup(r, name, func(v string) (string, string) {
+		for _, a := range allowed {
+			if strings.EqualFold(v, a) {
+				return a, ""
+			}
+		}
+		return v, "unknown value: write one of " + strings.Join(allowed, ", ")
+	})
 }
 
 // ParseTime reads a time as nginx writes it: numbers with the units ms, s, m, h, d, w, M (30 days) and y
 // (365 days) one after the other; a number without unit counts seconds. Ten years are the most.
 func ParseTime(v string) (time.Duration, error) {
-	bad := fmt.Errorf("not a time: write numbers with units, such as %q or %q", "60s", "1h30m")
 	if v == "" {
-		return 0, bad
+		return 0, errTime
 	}
 	var total time.Duration
 	for v != "" {
@@ -116,7 +161,7 @@ func ParseTime(v string) (time.Duration, error) {
 		}
 		count, err := strconv.ParseInt(v[:n], 10, 64)
 		if err != nil {
-			return 0, bad
+			return 0, errTime
 		}
 		m := n
 		for m < len(v) && (v[m] < '0' || v[m] > '9') {
@@ -124,10 +169,10 @@ func ParseTime(v string) (time.Duration, error) {
 		}
 		unit, ok := timeUnit(strings.TrimSpace(v[n:m]))
 		if !ok || count > int64(maxSeconds*time.Second/unit) {
-			return 0, bad
+			return 0, errTime
 		}
 		if total += time.Duration(count) * unit; total > maxSeconds*time.Second {
-			return 0, bad
+			return 0, errTime
 		}
 		v = v[m:]
 	}
@@ -158,22 +203,6 @@ func timeUnit(name string) (time.Duration, bool) {
 	return 0, false
 }
 
-// Size returns a key as a number of bytes: digits with an optional b, k, m or g, as nginx writes sizes.
-func (r *Reader) Size(name string) int64 {
-	k := r.key(name)
-	def, _ := ParseSize(k.Default)
-	v, source := r.text(k)
-	if source == nowhere {
-		return def
-	}
-	n, err := ParseSize(v)
-	if err != nil {
-		r.Refuse(name, "%v", err)
-		return def
-	}
-	return n
-}
-
 // ParseSize reads a size as nginx writes it: digits with an optional b, k, m or g in either case.
 func ParseSize(v string) (int64, error) {
 	digits, shift := v, 0
@@ -191,25 +220,9 @@ func ParseSize(v string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(digits, 10, 64-shift)
 	if err != nil || digits[0] < '0' || digits[0] > '9' {
-		return 0, fmt.Errorf("not a size: write digits with an optional k, m or g, such as %q", "8m")
+		return 0, errSize
 	}
 	return n << shift, nil
-}
-
-// Enum returns a key that has one of the allowed values, in any case; it is returned as spelled in allowed.
-func (r *Reader) Enum(name string, allowed ...string) string {
-	k := r.key(name)
-	v, source := r.text(k)
-	if source == nowhere {
-		return k.Default
-	}
-	for _, a := range allowed {
-		if strings.EqualFold(v, a) {
-			return a
-		}
-	}
-	r.Refuse(name, "unknown value: write one of %s", strings.Join(allowed, ", "))
-	return k.Default
 }
 
 // List returns a key as a list separated by commas, without empty parts.
