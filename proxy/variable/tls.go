@@ -1,0 +1,157 @@
+package variable
+
+import (
+	"crypto/sha1"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+
+	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/wire"
+)
+
+// appendTLS appends what the handshake found out.
+func appendTLS(dst []byte, x *filter.Exchange, c code, e Escape) ([]byte, bool) {
+	if x.Conn == nil || x.Conn.TLS == nil {
+		return dst, false
+	}
+	state := x.Conn.TLS
+	switch c {
+	case tlsProtocol:
+		s := versionName(state.Version)
+		return append(dst, s...), s != ""
+	case tlsCipher:
+		s := CipherName(state.CipherSuite)
+		return append(dst, s...), s != ""
+	case tlsServerName:
+		return escape(dst, state.ServerName, e), state.ServerName != ""
+	case tlsReused:
+		if state.DidResume {
+			return append(dst, 'r'), true
+		}
+		return append(dst, '.'), true
+	case tlsALPN:
+		return escape(dst, state.NegotiatedProtocol, e), state.NegotiatedProtocol != ""
+	case clientVerify:
+		return append(dst, verifyText(state)...), true
+	}
+	if len(state.PeerCertificates) == 0 {
+		return dst, false
+	}
+	return appendClientCert(dst, state.PeerCertificates[0], c, e)
+}
+
+// verifyText says what became of the client's certificate. The handshake does not fail without a good
+// one unless it has to, so the third case is not "FAILED:reason": the reason is not known here.
+func verifyText(state *tls.ConnectionState) string {
+	switch {
+	case len(state.PeerCertificates) == 0:
+		return "NONE"
+	case len(state.VerifiedChains) > 0:
+		return "SUCCESS"
+	}
+	return "FAILED"
+}
+
+// appendClientCert appends something about the client's certificate. These are the only variables that
+// allocate.
+func appendClientCert(dst []byte, cert *x509.Certificate, c code, e Escape) ([]byte, bool) {
+	switch c {
+	case clientSubject:
+		return escape(dst, cert.Subject.String(), e), true
+	case clientIssuer:
+		return escape(dst, cert.Issuer.String(), e), true
+	case clientSerial:
+		b := cert.SerialNumber.Bytes()
+		if len(b) == 0 {
+			b = []byte{0}
+		}
+		return appendHex(dst, b, upperHex), true
+	case clientFingerprint:
+		sum := sha1.Sum(cert.Raw)
+		return appendHex(dst, sum[:], lowerHex), true
+	case clientEscapedCert:
+		return AppendURIComponent(dst, wire.View(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))), true
+	}
+	return dst, false
+}
+
+func appendHex(dst, b []byte, digits string) []byte {
+	for _, c := range b {
+		dst = append(dst, digits[c>>4], digits[c&15])
+	}
+	return dst
+}
+
+// versionName returns a protocol version as OpenSSL spells it.
+func versionName(v uint16) string {
+	switch v {
+	case tls.VersionTLS13:
+		return "TLSv1.3"
+	case tls.VersionTLS12:
+		return "TLSv1.2"
+	case tls.VersionTLS11:
+		return "TLSv1.1"
+	case tls.VersionTLS10:
+		return "TLSv1"
+	}
+	return ""
+}
+
+// CipherName returns a cipher suite as OpenSSL spells it, or "" for one that crypto/tls does not have.
+func CipherName(id uint16) string {
+	switch id {
+	case tls.TLS_AES_128_GCM_SHA256:
+		return "TLS_AES_128_GCM_SHA256"
+	case tls.TLS_AES_256_GCM_SHA384:
+		return "TLS_AES_256_GCM_SHA384"
+	case tls.TLS_CHACHA20_POLY1305_SHA256:
+		return "TLS_CHACHA20_POLY1305_SHA256"
+	case tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256:
+		return "ECDHE-ECDSA-AES128-GCM-SHA256"
+	case tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256:
+		return "ECDHE-RSA-AES128-GCM-SHA256"
+	case tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384:
+		return "ECDHE-ECDSA-AES256-GCM-SHA384"
+	case tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384:
+		return "ECDHE-RSA-AES256-GCM-SHA384"
+	case tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256:
+		return "ECDHE-ECDSA-CHACHA20-POLY1305"
+	case tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256:
+		return "ECDHE-RSA-CHACHA20-POLY1305"
+	}
+	return oldCipherName(id)
+}
+
+// oldCipherName names the suites that are used only if somebody asks for them.
+func oldCipherName(id uint16) string {
+	switch id {
+	case tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256:
+		return "ECDHE-ECDSA-AES128-SHA256"
+	case tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256:
+		return "ECDHE-RSA-AES128-SHA256"
+	case tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA:
+		return "ECDHE-ECDSA-AES128-SHA"
+	case tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA:
+		return "ECDHE-RSA-AES128-SHA"
+	case tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA:
+		return "ECDHE-ECDSA-AES256-SHA"
+	case tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA:
+		return "ECDHE-RSA-AES256-SHA"
+	case tls.TLS_RSA_WITH_AES_128_GCM_SHA256:
+		return "AES128-GCM-SHA256"
+	case tls.TLS_RSA_WITH_AES_256_GCM_SHA384:
+		return "AES256-GCM-SHA384"
+	case tls.TLS_RSA_WITH_AES_128_CBC_SHA256:
+		return "AES128-SHA256"
+	case tls.TLS_RSA_WITH_AES_128_CBC_SHA:
+		return "AES128-SHA"
+	case tls.TLS_RSA_WITH_AES_256_CBC_SHA:
+		return "AES256-SHA"
+	case tls.TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA:
+		return "ECDHE-RSA-DES-CBC3-SHA"
+	case tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA:
+		return "DES-CBC3-SHA"
+	}
+	return ""
+}
