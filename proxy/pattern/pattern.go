@@ -1,58 +1,174 @@
 package pattern
 
 import (
-	"errors"
 	"regexp"
+	"regexp/syntax"
+	"strings"
+	"sync"
+
+	"github.com/dlclark/regexp2/v2"
 )
 
 // MaxLength is the longest expression that Compile accepts, in bytes.
 const MaxLength = 4096
 
-// ErrTooLong says that an expression is longer than MaxLength.
-var ErrTooLong = errors.New("regular expression is too long")
+// Groups is how many captures there are: the whole match ($0) and nine groups ($1 to $9), as many as
+// nginx has.
+const Groups = 10
 
 // Pattern is a compiled regular expression. It is immutable and safe for concurrent use.
 type Pattern struct {
 	expr string
-	re   *regexp.Regexp
+	fold bool
+	// lead is what every match begins with, at the beginning of the text; lower case if fold. Most searches
+	// end with it: in a host with many regex paths all but one or two paths begin otherwise.
+	lead string
+	// whole says that lead is all there is to match.
+	whole bool
+
+	// One of prog and slow is set, unless whole. std is regexp's program, made when it is first needed.
+	prog *program
+	slow *regexp2.Regexp
+	std  func() *regexp.Regexp
 }
 
-// Compile compiles an expression as nginx's PCRE understands it. fold makes it case-insensitive.
+// Compile compiles an expression as nginx's PCRE understands it. fold makes it case-insensitive. Errors
+// are of type *Error.
+//
+// Differences from PCRE: "$" matches only at the very end, not before a last line feed; a character is
+// one of UTF-8, not a byte; what neither engine has (recursion, \K, verbs) is refused.
 func Compile(expr string, fold bool) (*Pattern, error) {
 	if len(expr) > MaxLength {
-		return nil, ErrTooLong
+		return nil, &Error{Expr: expr, Offset: -1, Reason: "longer than 4096 bytes", Advice: "shorten it or split the path"}
 	}
-	flagged := expr
+	if text, ok := strings.CutPrefix(expr, "^"); ok && isLiteral(text) {
+		p := Literal(text, fold)
+		p.expr = expr
+		return p, nil
+	}
+	flags := syntax.Perl
 	if fold {
-		flagged = "(?i)" + expr
+		flags |= syntax.FoldCase
 	}
-	re, err := regexp.Compile(flagged)
+	tree, err := syntax.Parse(expr, flags)
 	if err != nil {
-		return nil, err
+		return compileSlow(expr, fold, err)
 	}
-	return &Pattern{expr: expr, re: re}, nil
+	prog, err := newProgram(tree)
+	if err != nil {
+		return nil, describe(expr, err)
+	}
+	p := &Pattern{expr: expr, fold: fold, prog: prog}
+	p.lead, p.whole = leadOf(tree, fold)
+	if fold {
+		p.lead = lower(p.lead)
+	}
+	if p.lead != "" {
+		prog.skip(p.lead)
+	}
+	p.std = sync.OnceValue(func() *regexp.Regexp {
+		if fold {
+			return regexp.MustCompile("(?i)" + expr)
+		}
+		return regexp.MustCompile(expr)
+	})
+	return p, nil
+}
+
+// Literal returns the pattern that matches texts which begin with text.
+func Literal(text string, fold bool) *Pattern {
+	p := &Pattern{expr: "^" + regexp.QuoteMeta(text), fold: fold, lead: text, whole: true}
+	if fold {
+		p.lead = lower(text)
+	}
+	return p
 }
 
 // String returns the expression that the pattern was compiled from.
 func (p *Pattern) String() string { return p.expr }
 
+// Bounded reports whether the pattern runs in linear time. Others need a backtracking engine, which is
+// stopped after Timeout.
+func (p *Pattern) Bounded() bool { return p.slow == nil }
+
 // Match reports whether the pattern is found anywhere in s. A search that runs into its time limit counts
-// as not found.
-func (p *Pattern) Match(s string) bool { return p.re.MatchString(s) }
+// as not found. It does not allocate, unless s is very long or the pattern is not Bounded.
+func (p *Pattern) Match(s string) bool {
+	if !p.hasLead(s) {
+		return false
+	}
+	switch {
+	case p.whole:
+		return true
+	case p.slow != nil:
+		return matchSlow(p.slow, s)
+	case !p.prog.fits(len(s)):
+		return p.std().MatchString(s)
+	}
+	return p.prog.run(s, nil)
+}
 
 // Captures finds the pattern in s and sets dst[0] to what matched and dst[1] to dst[9] to its groups; ""
 // for a group that took no part. The strings are parts of s. It reports false, and leaves dst alone, if
-// the pattern is not found.
-func (p *Pattern) Captures(s string, dst *[10]string) bool {
-	m := p.re.FindStringSubmatchIndex(s)
+// the pattern is not found. It allocates as little as Match.
+func (p *Pattern) Captures(s string, dst *[Groups]string) bool {
+	if !p.hasLead(s) {
+		return false
+	}
+	switch {
+	case p.whole:
+		*dst = [Groups]string{s[:len(p.lead)]}
+		return true
+	case p.slow != nil:
+		return capturesSlow(p.slow, s, dst)
+	case p.prog.fits(len(s)):
+		return p.prog.run(s, dst)
+	}
+	m := p.std().FindStringSubmatchIndex(s)
 	if m == nil {
 		return false
 	}
+	fill(dst, s, m)
+	return true
+}
+
+// fill sets dst to the parts of s between pairs of offsets; -1 stands for none.
+func fill(dst *[Groups]string, s string, m []int) {
 	for i := range dst {
 		dst[i] = ""
 		if 2*i+1 < len(m) && m[2*i] >= 0 {
 			dst[i] = s[m[2*i]:m[2*i+1]]
 		}
 	}
+}
+
+// hasLead reports whether s can match at all.
+func (p *Pattern) hasLead(s string) bool {
+	if len(s) < len(p.lead) {
+		return false
+	}
+	if !p.fold {
+		return s[:len(p.lead)] == p.lead
+	}
+	for i := 0; i < len(p.lead); i++ {
+		c := s[i]
+		if c-'A' < 26 {
+			c |= 0x20
+		}
+		if c != p.lead[i] {
+			return false
+		}
+	}
 	return true
+}
+
+// lower lowers the ASCII letters of s. nginx folds bytes, not Unicode: the Kelvin sign is no "k".
+func lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c-'A' < 26 {
+			b[i] = c | 0x20
+		}
+	}
+	return string(b)
 }
