@@ -7,7 +7,8 @@ import (
 
 // reasons that nginx spells otherwise than net/http, or that net/http does not know.
 var reasons = map[int]string{
-	302: "Found", 308: "Permanent Redirect", 413: "Request Entity Too Large", 414: "Request-URI Too Large",
+	302: "Found", 308: "Permanent Redirect", 401: "Authorization Required", 405: "Not Allowed",
+	408: "Request Time-out", 416: "Requested Range Not Satisfiable", 413: "Request Entity Too Large", 414: "Request-URI Too Large",
 	494: "Request Header Or Cookie Too Large", 503: "Service Temporarily Unavailable", 504: "Gateway Time-out",
 }
 
