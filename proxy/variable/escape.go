@@ -1,9 +1,14 @@
 package variable
 
-import "unicode/utf8"
+import (
+	"encoding/binary"
+	"unicode/utf8"
 
-// Escaping runs over every byte of every logged value, so each mode first looks for a byte that needs it,
-// by table, and copies the rest in one piece.
+	"github.com/yettproxy/yett/proxy/wire"
+)
+
+// Escaping runs over every byte of every logged value. It looks for a byte that needs it, eight at a time
+// as long as none is suspicious and then by table, and copies what lies between in one piece.
 
 // unsafeIn says for each byte which escapes must touch it, one bit each.
 var unsafeIn = func() (t [256]uint8) {
@@ -33,7 +38,7 @@ func escape(dst []byte, s string, e Escape) []byte {
 		return append(dst, s...)
 	}
 	start := 0
-	for i := 0; i < len(s); i++ {
+	for i := harmless(s); i < len(s); i++ {
 		c := s[i]
 		if unsafeIn[c]&bit == 0 {
 			continue
@@ -55,6 +60,27 @@ func escape(dst []byte, s string, e Escape) []byte {
 		}
 	}
 	return append(dst, s[start:]...)
+}
+
+// harmless returns the length of a prefix of s, in whole words, in which no mode escapes anything. It may
+// be too short: the arithmetic below has false alarms, never misses.
+func harmless(s string) int {
+	const (
+		ones = 0x0101010101010101
+		high = 0x8080808080808080
+	)
+	b := wire.Bytes(s)
+	n := 0
+	for ; len(b) >= 8; b = b[8:] {
+		w := binary.LittleEndian.Uint64(b)
+		// A byte minus k borrows into its high bit if it is less than k; xor makes the byte looked for 0.
+		alarm := w | (w - 0x20*ones) | ((w ^ '"'*ones) - ones) | ((w ^ '\\'*ones) - ones) | ((w ^ 0x7f*ones) - ones)
+		if alarm&high != 0 {
+			break
+		}
+		n += 8
+	}
+	return n
 }
 
 // escapeJSON appends one ASCII byte as nginx's escape=json writes it.

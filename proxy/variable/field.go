@@ -2,7 +2,6 @@ package variable
 
 import (
 	"encoding/base64"
-	"strconv"
 	"strings"
 
 	"github.com/yettproxy/yett/proxy/filter"
@@ -28,7 +27,7 @@ func (o *op) appendField(dst []byte, x *filter.Exchange, e Escape) ([]byte, bool
 			if x.Response.Status == 0 || x.Response.Length < 0 {
 				return dst, false
 			}
-			return strconv.AppendInt(dst, x.Response.Length, 10), true
+			return appendInt(dst, x.Response.Length), true
 		}
 		return appendJoined(dst, &x.Response.Fields, o.field, ", ", e)
 	case cookie:

@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math"
 	"net/netip"
 	"os"
 	"strconv"
@@ -334,6 +336,22 @@ func BenchmarkDefaultFormat(b *testing.B) {
 	}
 }
 
+func TestNumbersAndAddresses(t *testing.T) {
+	for _, n := range []int64{0, 9, 10, 99, 100, 12345, math.MaxInt64} {
+		if got := string(appendInt(nil, n)); got != strconv.FormatInt(n, 10) {
+			t.Errorf("%d became %q", n, got)
+		}
+	}
+	for _, s := range []string{"10.0.200.3:80", "[fd00::1]:65535", "0.0.0.0:0"} {
+		if got := string(appendAddrPort(nil, netip.MustParseAddrPort(s))); got != s {
+			t.Errorf("%s became %q", s, got)
+		}
+	}
+	if got := string(appendAddrPort(nil, netip.MustParseAddrPort("[::ffff:1.2.3.4]:5"))); got != "1.2.3.4:5" {
+		t.Errorf("a mapped address became %q", got)
+	}
+}
+
 func FuzzCompile(f *testing.F) {
 	for _, s := range []string{defaultFormat, "", "$", "${", "${host}x", "$1", "$http_x-y", "{\"a\": \"$uri\"}", "$arg_a$arg_b", "\xff$host"} {
 		f.Add(s)
@@ -356,14 +374,20 @@ func FuzzCompile(f *testing.F) {
 }
 
 func FuzzEscape(f *testing.F) {
-	for _, s := range []string{"", "a\nb", "\x00\xff\"\\", "€", "\xe2\x82"} {
+	for _, s := range []string{"", "a\nb", "\x00\xff\"\\", "€", "\xe2\x82", "eight by\x7ftes", "1234567\x80", "a\"2345678", "abcdefg\\"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, c := range escape(nil, s, EscapeDefault) {
-			if c < 0x20 || c > 126 || c == '"' {
-				t.Fatalf("byte %#x left by default escaping", c)
+		var want []byte
+		for _, c := range []byte(s) {
+			if c < 0x20 || c > 126 || c == '"' || c == '\\' {
+				want = fmt.Appendf(want, "\\x%02X", c)
+			} else {
+				want = append(want, c)
 			}
+		}
+		if got := escape(nil, s, EscapeDefault); string(got) != string(want) {
+			t.Fatalf("escape(%q) = %q, want %q", s, got, want)
 		}
 		quoted := append(escape([]byte{'"'}, s, EscapeJSON), '"')
 		var back string
