@@ -81,22 +81,40 @@ var names = [numIDs]string{
 	XRewriteURL: "X-Rewrite-URL", XEnvoyOriginalPath: "X-Envoy-Original-Path", Proxy: "Proxy",
 }
 
-// byLength lists the known fields of each length, so that naming one takes a comparison or two.
-var byLength = func() (t [32][]ID) {
-	for id := Other + 1; id < numIDs; id++ {
-		n := len(names[id])
-		t[n] = append(t[n], id)
+// longestName is the length of the longest known name, in bytes, or more.
+const longestName = 32
+
+// lookup is a hash table with a chain for each slot: first holds where a chain begins, next how it goes
+// on. Hash sees length, first, last and a byte in between, which keeps nearly all chains at one.
+var lookup = func() (t struct {
+	first [256]ID
+	next  [numIDs]ID
+}) {
+	for id := numIDs - 1; id > Other; id-- {
+		h := hashName(names[id])
+		t.next[id], t.first[h] = t.first[h], id
 	}
 	return t
 }()
 
+// hashName hashes a name that is not empty, without regard to case.
+func hashName(s string) uint8 {
+	n := len(s)
+	return uint8(n)*hashLen + (s[0]|0x20)*hashFirst + (s[n*3>>2]|0x20)*hashInner + (s[n-1]|0x20)*hashLast
+}
+
+// The factors of hashName, found by trying.
+const (
+	hashLen, hashFirst, hashInner, hashLast = 246, 53, 66, 229
+)
+
 // Lookup returns the ID of the field called name, in any case, or Other.
 func Lookup(name string) ID {
-	if len(name) >= len(byLength) {
+	if name == "" || len(name) > longestName {
 		return Other
 	}
-	for _, id := range byLength[len(name)] {
-		if EqualFold(names[id], name) {
+	for id := lookup.first[hashName(name)]; id != Other; id = lookup.next[id] {
+		if names[id] == name || EqualFold(names[id], name) {
 			return id
 		}
 	}

@@ -26,6 +26,8 @@ type Request struct {
 	Host string
 	// Authority is the host as the client wrote it, with its port.
 	Authority string
+	// Scheme is the scheme of an absolute-form target, "http" or "https"; "" if the target named none.
+	Scheme string
 	// Major and Minor are the version spoken by the client: 1,0 1,1 2,0 3,0.
 	Major, Minor uint8
 	// Fields are all fields as sent, those that frame the message included, less those that the
