@@ -3,7 +3,13 @@
 // them by identity. Route tables come and go and point here; endpoint sets are swapped here without any
 // table being rebuilt.
 //
+// The words: a Registry keeps Upstreams by Key; an Upstream has an EndpointSet, swapped by Publish; a set
+// has Endpoints, which survive it as long as the next one names their Address; an Endpoint has a Pool of
+// idle connections for each Profile. A Choice chooses: Upstream.Pick, and again for a retry.
+//
 // Any package of the data plane above proxy/wire may import it, and the controllers publish to it. It
-// imports only the standard library and hashing. A Registry, an Upstream and an Endpoint are safe for
-// concurrent use; an EndpointSet is immutable once published; a Choice belongs to one exchange.
+// imports only the standard library and hashing. A Registry, an Upstream, an Endpoint and a Pool are safe
+// for concurrent use; an EndpointSet is immutable once published; a Choice belongs to one exchange, a
+// connection to whoever took it out of its pool. The request path takes no lock but that of one shard of
+// one pool, and does not allocate.
 package upstream
