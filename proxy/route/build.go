@@ -1,0 +1,119 @@
+package route
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/ir"
+)
+
+// route builds one route. Whatever goes wrong, there is a route, if only one that answers 503.
+func (c *compiler) route(spec *ir.Route, host *ir.VirtualHost) *Route {
+	r := &Route{
+		Origin: spec.Origin, Path: spec.Path, Type: spec.Type, Missing: spec.Backend.Missing, AccessLog: spec.AccessLog,
+		Deny: spec.Deny, DenyReason: spec.DenyReason,
+	}
+	if r.Missing == 0 {
+		r.Missing = 503
+	}
+	r.Policy = c.policy(&spec.Policy)
+	if r.Deny == 0 {
+		c.filters(r, spec, host.TLS)
+	}
+	if r.Deny == 0 {
+		r.Split = c.split(r, &spec.Backend)
+		if !spec.Backend.Default.IsZero() {
+			r.Default = c.env.Registry.Upstream(spec.Backend.Default)
+		}
+	}
+	r.Metrics = c.env.Metrics.Route(&r.Origin, r.Split.CanaryName())
+	return r
+}
+
+// deny makes a route answer 503, and reports why.
+func (c *compiler) deny(r *Route, reason string) {
+	c.problem(r, reason)
+	if r.Deny == 0 {
+		r.Deny, r.DenyReason = 503, reason
+	}
+	r.Filters, r.Response, r.Finishers = nil, nil, nil
+	r.Split, r.Default = Split{}, nil
+}
+
+// policy returns the policy as all routes share it that have the same.
+func (c *compiler) policy(p *ir.Policy) *ir.Policy {
+	if c.last != nil && *c.last == *p {
+		return c.last
+	}
+	shared, ok := c.policies[*p]
+	if !ok {
+		clone := *p
+		shared = &clone
+		c.policies[clone] = shared
+	}
+	c.last = shared
+	return shared
+}
+
+// filters builds the filters of a route.
+func (c *compiler) filters(r *Route, spec *ir.Route, tls bool) {
+	if len(spec.Filters) == 0 {
+		return
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			c.deny(r, fmt.Sprintf("filters cannot be put in order, so the route answers 503: %v", v))
+		}
+	}()
+	specs := slices.Clone(spec.Filters)
+	slices.SortStableFunc(specs, func(a, b filter.Spec) int { return int(a.Phase()) - int(b.Phase()) })
+	env := &filter.Env{
+		Route: &r.Origin, HostHasTLS: tls, HTTPSPort: c.settings.Redirect.HTTPSPort,
+		State: c.env.State, HTTP: c.env.HTTP, Context: c.env.Context,
+	}
+	list := make([]filter.Filter, 0, len(specs))
+	failed := false
+	for _, s := range specs {
+		f, err := newFilter(s, env)
+		if err != nil {
+			c.deny(r, fmt.Sprintf("the route answers 503, since it cannot be served without a filter: %v", err))
+			failed = true
+			continue
+		}
+		list = append(list, f)
+	}
+	if failed {
+		return
+	}
+	if spec.SatisfyAny {
+		var ok bool
+		if list, ok = satisfyAny(list); !ok {
+			c.deny(r, "the route answers 503, since satisfy: any cannot combine its access filters")
+			return
+		}
+	}
+	r.Filters, r.Response = list, responseFilters(list)
+	for i, f := range list {
+		if end, ok := f.(filter.Finisher); ok {
+			r.Finishers = append(r.Finishers, Finisher{Index: i, Filter: end})
+		}
+	}
+}
+
+// newFilter builds one filter; a panic is an error like any other.
+func newFilter(s filter.Spec, env *filter.Env) (f filter.Filter, err error) {
+	phase := s.Phase()
+	defer func() {
+		if v := recover(); v != nil {
+			f, err = nil, fmt.Errorf("build %s filter: panic: %v", phase, v)
+		}
+	}()
+	if f, err = s.New(env); err != nil {
+		return nil, fmt.Errorf("build %s filter %s: %w", phase, s, err)
+	}
+	if f == nil {
+		return nil, fmt.Errorf("build %s filter %s: there is none", phase, s)
+	}
+	return f, nil
+}

@@ -1,0 +1,78 @@
+package route
+
+import (
+	"strings"
+
+	"github.com/yettproxy/yett/proxy/pattern"
+)
+
+// hostIndex finds a virtual host by name: exact names and exact aliases first, then wildcards, then
+// regular expressions in order, then the catch-all. Only the regular expressions, which aliases
+// alone can be, cost more the more of them there are.
+type hostIndex struct {
+	exact map[string]*VirtualHost
+	// wildcards are known by what follows "*.".
+	wildcards map[string]*VirtualHost
+	regexes   []hostPattern
+	catchAll  *VirtualHost
+}
+
+// hostPattern is an alias that is a regular expression.
+type hostPattern struct {
+	pattern *pattern.Pattern
+	host    *VirtualHost
+}
+
+// find returns the host that answers to name, or nil. A request without a host gets the catch-all.
+func (x *hostIndex) find(name string) *VirtualHost {
+	if h, ok := x.exact[name]; ok {
+		return h
+	}
+	if len(x.wildcards) > 0 {
+		if i := strings.IndexByte(name, '.'); i > 0 && isLabel(name[:i]) {
+			if h, ok := x.wildcards[name[i+1:]]; ok {
+				return h
+			}
+		}
+	}
+	if name != "" {
+		for i := range x.regexes {
+			if x.regexes[i].pattern.Match(name) {
+				return x.regexes[i].host
+			}
+		}
+	}
+	return x.catchAll
+}
+
+// isLabel reports whether s is what a wildcard stands for: [A-Za-z0-9_-]+ in ingress-nginx.
+func isLabel(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// add makes the host answer to name, which is exact, a wildcard, or "" for the catch-all. It reports
+// false if the name is taken.
+func (x *hostIndex) add(name string, h *VirtualHost) bool {
+	if name == "" {
+		if x.catchAll != nil {
+			return false
+		}
+		x.catchAll = h
+		return true
+	}
+	names := x.exact
+	if rest, ok := strings.CutPrefix(name, "*."); ok {
+		names, name = x.wildcards, rest
+	}
+	if _, taken := names[name]; taken {
+		return false
+	}
+	names[name] = h
+	return true
+}
