@@ -1,0 +1,87 @@
+package unsupported
+
+import "github.com/yettproxy/yett/annotations/feature"
+
+// traffic are keys about where requests go and how fast.
+var traffic = []feature.Key{
+	{
+		Name: "ssl-passthrough", Type: "bool", Default: "false",
+		Doc:         "Hands TLS connections for the host to the Service unopened.",
+		Unsupported: "not there yet: TLS ends here, and requests go to the Service in cleartext unless backend-protocol says otherwise",
+	},
+	{
+		Name: "custom-http-errors", Type: "list of statuses", Global: "custom-http-errors",
+		Doc:         "Statuses that the default backend answers instead.",
+		Unsupported: "not there yet: clients get the answer of the Service",
+	},
+	{
+		Name: "disable-proxy-intercept-errors", Type: "bool", Default: "false", Global: "disable-proxy-intercept-errors",
+		Doc:      "Switches custom-http-errors off.",
+		NoEffect: "custom-http-errors is not there yet, so there is nothing to switch off",
+	},
+	{
+		Name: "limit-rate", Type: "KB per second", Default: "0", Global: "limit-rate",
+		Doc: "The bandwidth of a response.", Unsupported: notYet,
+	},
+	{
+		Name: "limit-rate-after", Type: "KB", Default: "0", Global: "limit-rate-after",
+		Doc: "How much of a response limit-rate leaves alone.", Unsupported: notYet,
+	},
+	{
+		Name: "mirror-target", Type: "URL with variables", Default: "off", Risk: feature.High,
+		Doc: "Where a copy of each request goes.", Unsupported: "not there yet: requests are not mirrored",
+	},
+	{
+		Name: "mirror-request-body", Type: "on or off", Default: "on",
+		Doc: "Whether the copy has the body.", Unsupported: "not there yet: requests are not mirrored",
+	},
+	{
+		Name: "mirror-host", Type: "host name with variables", Risk: feature.High,
+		Doc: "The Host of the copy.", Unsupported: "not there yet: requests are not mirrored",
+	},
+	{
+		Name: "fastcgi-index", Type: "file name", Risk: feature.Medium,
+		Doc: "The index file of FastCGI.", Unsupported: "FastCGI is not there yet, see backend-protocol",
+	},
+	{
+		Name: "fastcgi-params-configmap", Type: "name of a ConfigMap", Risk: feature.Medium,
+		Doc: "Parameters of FastCGI.", Unsupported: "FastCGI is not there yet, see backend-protocol",
+	},
+}
+
+// telemetry are the keys of OpenTelemetry.
+var telemetry = []feature.Key{
+	{
+		Name: "enable-opentelemetry", Type: "bool", Default: "false", Global: "enable-opentelemetry",
+		Doc: "Reports a span for each request.", Unsupported: "not there yet: no spans are reported; trace headers of clients pass through",
+	},
+	{
+		Name: "opentelemetry-trust-incoming-span", Type: "bool", Default: "true", Global: "opentelemetry-trust-incoming-span",
+		Doc: "Continues the traces of clients.", Unsupported: "not there yet: trace headers of clients pass through",
+	},
+	{
+		Name: "opentelemetry-operation-name", Type: "text", Global: "opentelemetry-operation-name", Risk: feature.Medium,
+		Doc: "The name of the spans.", Unsupported: "not there yet: no spans are reported",
+	},
+}
+
+// nginxOnly are keys about nginx's insides.
+var nginxOnly = []feature.Key{
+	{
+		Name: "ssl-ciphers", Type: "OpenSSL cipher list",
+		Doc:         "The ciphers up to TLS 1.2 of one host.",
+		Unsupported: "not there yet for single hosts: ssl-ciphers in the ConfigMap holds for all",
+	},
+	{
+		Name: "ssl-prefer-server-ciphers", Type: "bool", Default: "true",
+		Doc: "Whose order of ciphers counts.", NoEffect: "TLS is Go's, which puts the ciphers in order by itself",
+	},
+	{
+		Name: "http2-push-preload", Type: "bool", Default: "false",
+		Doc: "Pushed what Link fields named.", NoEffect: "nginx and browsers have dropped HTTP/2 push; Link fields pass through",
+	},
+	{
+		Name: "enable-rewrite-log", Type: "bool", Default: "false",
+		Doc: "Writes rewrites to the error log.", NoEffect: "there is no such log",
+	},
+}
