@@ -1,0 +1,282 @@
+package cors
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/yettproxy/yett/annotations/feature"
+	"github.com/yettproxy/yett/annotations/feature/featuretest"
+	"github.com/yettproxy/yett/proxy/filter"
+)
+
+// byDefault is what enable-cors alone asks for.
+func byDefault() Spec {
+	return Spec{
+		Origins: "*", Methods: "GET, PUT, POST, DELETE, PATCH, OPTIONS",
+		Headers:     "DNT,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Range,Authorization",
+		Credentials: true, MaxAge: 1728000,
+	}
+}
+
+func TestApply(t *testing.T) {
+	type kv = map[string]string
+	tests := map[string]struct {
+		annotations kv
+		change      func(*Spec) // nil for no filter
+		refused     []string
+	}{
+		"no key at all":                         {nil, nil, nil},
+		"origins without enable-cors":           {kv{"cors-allow-origin": "https://a.test"}, nil, nil},
+		"enable-cors that is no bool":           {kv{"enable-cors": "yes"}, nil, []string{"enable-cors"}},
+		"enable-cors alone":                     {kv{}, func(s *Spec) {}, nil},
+		"our prefix wins":                       {kv{"cors-max-age": "1", feature.YettPrefix + "cors-max-age": "2"}, func(s *Spec) { s.MaxAge = 2 }, nil},
+		"origins":                               {kv{"cors-allow-origin": "https://a.test, http://b.test:8080 ,https://*.c.test,null"}, func(s *Spec) { s.Origins = "https://a.test,http://b.test:8080,https://*.c.test,null" }, nil},
+		"a star among origins":                  {kv{"cors-allow-origin": "https://a.test,*"}, func(s *Spec) { s.Origins = "*" }, nil},
+		"a scheme of one's own":                 {kv{"cors-allow-origin": "moz-extension://abc"}, func(s *Spec) { s.Origins = "moz-extension://abc" }, nil},
+		"a bad origin is left out":              {kv{"cors-allow-origin": "https://a.test,b.test"}, func(s *Spec) { s.Origins = "https://a.test" }, []string{"cors-allow-origin"}},
+		"no good origin means all":              {kv{"cors-allow-origin": "a.test"}, func(s *Spec) {}, []string{"cors-allow-origin"}},
+		"an origin with a path is bad":          {kv{"cors-allow-origin": "https://a.test/"}, func(s *Spec) {}, []string{"cors-allow-origin"}},
+		"an origin with a star inside is bad":   {kv{"cors-allow-origin": "https://a.*.test"}, func(s *Spec) {}, []string{"cors-allow-origin"}},
+		"an origin with a variable is bad":      {kv{"cors-allow-origin": "$http_origin"}, func(s *Spec) {}, []string{"cors-allow-origin"}},
+		"an origin without port number is bad":  {kv{"cors-allow-origin": "https://a.test:"}, func(s *Spec) {}, []string{"cors-allow-origin"}},
+		"an origin with letters as port is bad": {kv{"cors-allow-origin": "https://a.test:x"}, func(s *Spec) {}, []string{"cors-allow-origin"}},
+		"methods":                               {kv{"cors-allow-methods": "GET,POST"}, func(s *Spec) { s.Methods = "GET,POST" }, nil},
+		"bad methods":                           {kv{"cors-allow-methods": "GET;POST"}, func(s *Spec) {}, []string{"cors-allow-methods"}},
+		"methods on two lines":                  {kv{"cors-allow-methods": "GET\nPOST"}, func(s *Spec) {}, []string{"cors-allow-methods"}},
+		"headers":                               {kv{"cors-allow-headers": "X-A, x_b1"}, func(s *Spec) { s.Headers = "X-A, x_b1" }, nil},
+		"bad headers":                           {kv{"cors-allow-headers": "X-A: b"}, func(s *Spec) {}, []string{"cors-allow-headers"}},
+		"a star is no allowed header":           {kv{"cors-allow-headers": "*"}, func(s *Spec) {}, []string{"cors-allow-headers"}},
+		"exposed headers":                       {kv{"cors-expose-headers": "*, X-A"}, func(s *Spec) { s.Expose = "*, X-A" }, nil},
+		"bad exposed headers":                   {kv{"cors-expose-headers": "X-A\r\nX: y"}, func(s *Spec) {}, []string{"cors-expose-headers"}},
+		"without credentials":                   {kv{"cors-allow-credentials": "false"}, func(s *Spec) { s.Credentials = false }, nil},
+		"bad credentials are true":              {kv{"cors-allow-credentials": "no"}, func(s *Spec) {}, []string{"cors-allow-credentials"}},
+		"a maximum age":                         {kv{"cors-max-age": "600"}, func(s *Spec) { s.MaxAge = 600 }, nil},
+		"a negative maximum age":                {kv{"cors-max-age": "-1"}, func(s *Spec) { s.MaxAge = -1 }, nil},
+		"a bad maximum age":                     {kv{"cors-max-age": "1h"}, func(s *Spec) {}, []string{"cors-max-age"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			annotations := map[string]string{"enable-cors": "true"}
+			if tt.change == nil {
+				annotations = map[string]string{}
+			}
+			for k, v := range tt.annotations {
+				annotations[k] = v
+			}
+			var want []filter.Spec
+			if tt.change != nil {
+				s := byDefault()
+				tt.change(&s)
+				want = append(want, s)
+			}
+			out := featuretest.Apply(&Family, featuretest.Input{Annotations: annotations})
+			if diff := cmp.Diff(want, out.Filters); diff != "" {
+				t.Errorf("filters (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.refused, out.Refused); diff != "" {
+				t.Errorf("refused keys (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestOrigins(t *testing.T) {
+	tests := map[string]struct {
+		allowed, from string
+		want          bool
+	}{
+		"the same":                              {"https://a.test", "https://a.test", true},
+		"case does not count":                   {"https://A.test", "HTTPS://a.Test", true},
+		"another scheme":                        {"https://a.test", "http://a.test", false},
+		"another port":                          {"https://a.test", "https://a.test:8443", false},
+		"the port":                              {"https://a.test:8443", "https://a.test:8443", true},
+		"a longer name":                         {"https://a.test", "https://xa.test", false},
+		"a name behind it":                      {"https://a.test", "https://a.test.evil.test", false},
+		"the allowed one at the end of another": {"https://a.test", "xhttps://a.test", false},
+		"the dot is no wildcard":                {"https://a.test", "https://axtest", false},
+		"one label":                             {"https://*.a.test", "https://b.a.test", true},
+		"one label in another case":             {"https://*.A.test", "https://B.a.TEST", true},
+		"no label":                              {"https://*.a.test", "https://a.test", false},
+		"an empty label":                        {"https://*.a.test", "https://.a.test", false},
+		"two labels":                            {"https://*.a.test", "https://c.b.a.test", false},
+		"a label with a user":                   {"https://*.a.test", "https://x@b.a.test", false},
+		"a label and a port":                    {"https://*.a.test:81", "https://b.a.test:81", true},
+		"a label and another port":              {"https://*.a.test:81", "https://b.a.test:82", false},
+		"a label without the port":              {"https://*.a.test:81", "https://b.a.test", false},
+		"null":                                  {"null", "null", true},
+		"null is not everything":                {"null", "https://a.test", false},
+		"the second of two":                     {"https://b.test,https://a.test", "https://a.test", true},
+		"none of two":                           {"https://b.test,https://a.test", "https://c.test", false},
+		"nothing":                               {"https://a.test", "", false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := byDefault()
+			s.Origins = tt.allowed
+			x := featuretest.Exchange("GET", "/", "Origin", tt.from)
+			x.Response.Status = 200
+			featuretest.Build(s, &filter.Env{}).(filter.ResponseFilter).Response(x)
+			got, ok := x.Response.Fields.Find(allowOrigin)
+			if ok != tt.want || ok && got != tt.from {
+				t.Errorf("%s is %q, %v; want %v", allowOrigin, got, ok, tt.want)
+			}
+		})
+	}
+}
+
+// fields returns the fields of the response as lines.
+func fields(x *filter.Exchange) []string {
+	var lines []string
+	for _, f := range x.Response.Fields.All() {
+		lines = append(lines, f.Name+": "+f.Value)
+	}
+	return lines
+}
+
+func TestResponse(t *testing.T) {
+	restricted := byDefault()
+	restricted.Origins, restricted.Methods, restricted.Headers, restricted.MaxAge = "https://a.test", "GET", "X-A", 60
+	open := restricted
+	open.Origins, open.Credentials, open.Expose = "*", false, "X-B"
+	tests := map[string]struct {
+		spec   Spec
+		from   string
+		fields []string // of the upstream, in pairs
+		want   []string
+	}{
+		"an allowed origin is echoed": {restricted, "https://a.test", nil, []string{
+			"Vary: Origin", "Access-Control-Allow-Origin: https://a.test", "Access-Control-Allow-Credentials: true",
+			"Access-Control-Allow-Methods: GET", "Access-Control-Allow-Headers: X-A", "Access-Control-Max-Age: 60",
+		}},
+		"all origins are a star": {open, "https://c.test", nil, []string{
+			"Access-Control-Allow-Origin: *", "Access-Control-Allow-Methods: GET", "Access-Control-Allow-Headers: X-A",
+			"Access-Control-Expose-Headers: X-B", "Access-Control-Max-Age: 60",
+		}},
+		"all origins include none": {open, "", nil, []string{
+			"Access-Control-Allow-Origin: *", "Access-Control-Allow-Methods: GET", "Access-Control-Allow-Headers: X-A",
+			"Access-Control-Expose-Headers: X-B", "Access-Control-Max-Age: 60",
+		}},
+		"the upstream's fields are replaced": {
+			restricted, "https://a.test",
+			[]string{"access-control-allow-origin", "*", "X-Mine", "1", "ACCESS-CONTROL-MAX-AGE", "9", "Access-Control-Expose-Headers", "X-C"},
+			[]string{
+				"X-Mine: 1", "Access-Control-Expose-Headers: X-C", "Vary: Origin", "Access-Control-Allow-Origin: https://a.test",
+				"Access-Control-Allow-Credentials: true", "Access-Control-Allow-Methods: GET", "Access-Control-Allow-Headers: X-A",
+				"Access-Control-Max-Age: 60",
+			},
+		},
+		"another origin gets what the upstream says": {
+			restricted, "https://b.test", []string{"Access-Control-Allow-Origin", "https://b.test"},
+			[]string{"Access-Control-Allow-Origin: https://b.test", "Vary: Origin"},
+		},
+		"caches have been told": {
+			restricted, "https://b.test", []string{"Vary", "Accept, origin"}, []string{"Vary: Accept, origin"},
+		},
+		"caches have been told everything": {restricted, "", []string{"Vary", "*"}, []string{"Vary: *"}},
+		"caches were told something else":  {restricted, "", []string{"Vary", "Accept"}, []string{"Vary: Accept", "Vary: Origin"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			x := featuretest.Exchange("GET", "/")
+			if tt.from != "" {
+				x.Request.Fields.Add("Origin", tt.from)
+			}
+			f := featuretest.Build(tt.spec, &filter.Env{}).(filter.ResponseFilter)
+			if f.Request(x) != filter.Continue {
+				t.Error("a GET was answered")
+			}
+			x.Response.Status = 401
+			for i := 0; i < len(tt.fields); i += 2 {
+				x.Response.Fields.Add(tt.fields[i], tt.fields[i+1])
+			}
+			f.Response(x)
+			if diff := cmp.Diff(tt.want, fields(x)); diff != "" {
+				t.Errorf("fields (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPreflight(t *testing.T) {
+	restricted := byDefault()
+	restricted.Origins = "https://a.test"
+	tests := map[string]struct {
+		spec   Spec
+		method string
+		from   string
+		want   bool
+	}{
+		"an allowed origin":             {restricted, "OPTIONS", "https://a.test", true},
+		"another origin is passed on":   {restricted, "OPTIONS", "https://b.test", false},
+		"no origin is passed on":        {restricted, "OPTIONS", "", false},
+		"any origin, all being allowed": {byDefault(), "OPTIONS", "https://b.test", true},
+		"no origin, all being allowed":  {byDefault(), "OPTIONS", "", true},
+		"another method":                {byDefault(), "POST", "https://a.test", false},
+		"methods have a case":           {byDefault(), "options", "https://a.test", false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			x := featuretest.Exchange(tt.method, "/")
+			if tt.from != "" {
+				x.Request.Fields.Add("Origin", tt.from)
+			}
+			f := featuretest.Build(tt.spec, &filter.Env{}).(filter.ResponseFilter)
+			if got := f.Request(x) == filter.Done; got != tt.want {
+				t.Fatalf("answered: %v, want %v", got, tt.want)
+			}
+			if !tt.want {
+				return
+			}
+			f.Response(x)
+			got := fields(x)
+			if x.Response.Status != 204 || x.Response.Length != 0 || x.Body != "" || got[0] != "Content-Type: text/plain charset=UTF-8" {
+				t.Errorf("answer %d, %d bytes %q, %q", x.Response.Status, x.Response.Length, x.Body, got)
+			}
+			if _, ok := x.Response.Fields.Find(allowOrigin); !ok {
+				t.Errorf("no %s in %q", allowOrigin, got)
+			}
+		})
+	}
+}
+
+func TestSpecSaysWhatItIs(t *testing.T) {
+	s := Spec{Origins: "https://a.test", Methods: "GET", Headers: "X-A", Expose: "X-B", Credentials: true, MaxAge: 60}
+	want := `cors origins=https://a.test methods="GET" headers="X-A" max-age=60 expose="X-B" credentials`
+	if s.String() != want || s.Phase() != filter.Redirect {
+		t.Errorf("%s in phase %v", s, s.Phase())
+	}
+	if _, err := (Spec{Origins: "a.test"}).New(&filter.Env{}); err == nil {
+		t.Error("a bad origin gave a filter")
+	}
+}
+
+func TestFilterDoesNotAllocate(t *testing.T) {
+	s := byDefault()
+	s.Origins = "https://b.test,https://*.a.test"
+	f := featuretest.Build(s, &filter.Env{}).(filter.ResponseFilter)
+	for _, method := range []string{"GET", "OPTIONS"} {
+		x := featuretest.Exchange(method, "/", "Origin", "https://c.a.test")
+		n := testing.AllocsPerRun(100, func() {
+			x.Response.Reset()
+			f.Request(x)
+			f.Response(x)
+		})
+		if n != 0 {
+			t.Errorf("%s: %v allocations", method, n)
+		}
+	}
+}
+
+func BenchmarkGet(b *testing.B) {
+	s := byDefault()
+	s.Origins = "https://b.test,https://*.a.test"
+	f := featuretest.Build(s, &filter.Env{}).(filter.ResponseFilter)
+	x := featuretest.Exchange("GET", "/", "Origin", "https://c.a.test")
+	b.ReportAllocs()
+	for b.Loop() {
+		x.Response.Reset()
+		f.Request(x)
+		f.Response(x)
+	}
+}
