@@ -82,6 +82,12 @@ func (r *Reader) Block(name, format string, args ...any) {
 	r.reportSet(r.key(name), Problem{Reason: fmt.Sprintf(format, args...), Denied: true})
 }
 
+// Warn notes that part of a value cannot be honoured while the rest is, such as one bad line of many. It denies
+// nothing, whatever the key declares.
+func (r *Reader) Warn(name, format string, args ...any) {
+	r.reportSet(r.key(name), Problem{Reason: fmt.Sprintf(format, args...)})
+}
+
 // Remark notes something worth knowing about a key whose value is honoured.
 func (r *Reader) Remark(name, format string, args ...any) {
 	r.reportSet(r.key(name), Problem{Reason: fmt.Sprintf(format, args...), Note: true})
