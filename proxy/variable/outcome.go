@@ -23,16 +23,17 @@ func Status(x *filter.Exchange) int {
 	return x.Response.Status
 }
 
-// RequestLength returns the size of the request in bytes: head and the part of the body that was read.
+// RequestLength returns the size of the request in bytes: the head, the part of the body that was read,
+// and what came through a tunnel.
 func RequestLength(x *filter.Exchange) int64 {
-	n := int64(x.Request.HeadBytes)
+	n := int64(x.Request.HeadBytes) + x.TunnelIn
 	if x.Stream != nil {
 		n += x.Stream.Received()
 	}
 	return n
 }
 
-// ResponseLength returns the bytes sent to the client.
+// ResponseLength returns the bytes sent to the client, through a tunnel too.
 func ResponseLength(x *filter.Exchange) int64 {
 	total, _ := written(x)
 	return total
@@ -51,10 +52,10 @@ func Duration(x *filter.Exchange) time.Duration {
 
 // written returns the bytes sent to the client: in all, and of the body.
 func written(x *filter.Exchange) (total, body int64) {
-	if x.Stream == nil {
-		return 0, 0
+	if x.Stream != nil {
+		total, body = x.Stream.Written()
 	}
-	return x.Stream.Written()
+	return total + x.TunnelOut, body + x.TunnelOut
 }
 
 // endOf returns when the exchange ended, or now.

@@ -206,6 +206,15 @@ func TestStatusOfAClientThatWentAway(t *testing.T) {
 	}
 }
 
+func TestTunnelsCount(t *testing.T) {
+	tmpl, _ := Compile("$request_length $bytes_sent $body_bytes_sent")
+	x := newExchange()
+	x.TunnelIn, x.TunnelOut = 5, 7
+	if got := tmpl.Text(x); got != "315 1241 1007" {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestBasicUser(t *testing.T) {
 	tmpl, _ := Compile("$remote_user")
 	long := strings.Repeat("u", 300)
