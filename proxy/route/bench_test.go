@@ -1,0 +1,131 @@
+package route
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/ir"
+	"github.com/yettproxy/yett/proxy/upstream"
+)
+
+// manyHosts makes n hosts with two paths each.
+func manyHosts(n int) *ir.Config {
+	cfg := &ir.Config{Settings: ir.DefaultSettings()}
+	for i := range n {
+		key := upstream.Key{Namespace: fmt.Sprintf("ns-%03d", i%200), Service: fmt.Sprintf("svc-%05d", i), Port: "80"}
+		h := ir.VirtualHost{Name: fmt.Sprintf("app-%05d.example.com", i), TLS: true}
+		for _, path := range []string{"/", "/api"} {
+			r := newRoute(path, ir.Prefix)
+			r.Origin = filter.Origin{Namespace: key.Namespace, Ingress: key.Service, Service: key.Service, ServicePort: "80", Host: h.Name, Path: path}
+			r.Backend.Upstream = key
+			h.Routes = append(h.Routes, r)
+		}
+		cfg.Hosts = append(cfg.Hosts, h)
+		cfg.Upstreams = append(cfg.Upstreams, ir.Upstream{Key: key})
+	}
+	return cfg
+}
+
+// manyPaths makes one host with n paths, some within others.
+func manyPaths(n int) *ir.Config {
+	h := ir.VirtualHost{Name: "a.example.com"}
+	for i := range n {
+		path := fmt.Sprintf("/team-%03d/service-%05d", i%100, i)
+		if i%10 == 0 {
+			path += "/v1/items"
+		}
+		h.Routes = append(h.Routes, newRoute(path, ir.PathType(i%2)))
+	}
+	h.Routes = append(h.Routes, newRoute("/", ir.Prefix))
+	return &ir.Config{Hosts: []ir.VirtualHost{h}}
+}
+
+func BenchmarkMatchHosts(b *testing.B) {
+	for _, n := range []int{5, 500, 50_000} {
+		b.Run(fmt.Sprint(2*n, " routes"), func(b *testing.B) {
+			table, _ := Compile(manyHosts(n), &Env{Registry: upstream.NewRegistry()})
+			names := make([]string, 0, 1024)
+			for i := range 1024 {
+				names = append(names, fmt.Sprintf("app-%05d.example.com", i*7919%n))
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if m := table.Match(names[i%1024], "/api/v1/items/17"); m.Route == nil || m.Route.Path != "/api" {
+					b.Fatal("wrong route")
+				}
+				i++
+			}
+		})
+	}
+}
+
+func BenchmarkMatchPaths(b *testing.B) {
+	for _, n := range []int{10, 1000, 100_000} {
+		b.Run(fmt.Sprint(n, " paths"), func(b *testing.B) {
+			cfg := manyPaths(n)
+			table, _ := Compile(cfg, &Env{Registry: upstream.NewRegistry()})
+			paths := make([]string, 0, 1024)
+			for i := range 1024 {
+				paths = append(paths, cfg.Hosts[0].Routes[i*7919%n].Path+[]string{"", "/x/y", "-other"}[i%3])
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if m := table.Match("a.example.com", paths[i%1024]); m.Route == nil {
+					b.Fatal("no route")
+				}
+				i++
+			}
+		})
+	}
+}
+
+func BenchmarkMatchRegexPaths(b *testing.B) {
+	for _, n := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprint(n, " paths"), func(b *testing.B) {
+			h := ir.VirtualHost{Name: "a.example.com", Regex: true}
+			for i := range n {
+				h.Routes = append(h.Routes, newRoute(fmt.Sprintf("~/service-%05d(/|$)(.*)", i), ir.Prefix))
+			}
+			table, _ := Compile(&ir.Config{Hosts: []ir.VirtualHost{h}}, &Env{Registry: upstream.NewRegistry()})
+			path := fmt.Sprintf("/service-%05d/x/y", n/2)
+			b.ReportAllocs()
+			for b.Loop() {
+				if m := table.Match("a.example.com", path); m.Route == nil {
+					b.Fatal("no route")
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkChoose(b *testing.B) {
+	r, _ := splitCase{canary: ir.Canary{Header: "X-Canary", Cookie: "c", Weight: 20}}.compile(b)
+	x := request("Host: a.test", "User-Agent: bench", "Accept: */*", "Cookie: a=b; session=0123456789abcdef")
+	b.ReportAllocs()
+	for b.Loop() {
+		r.Split.Choose(x)
+	}
+}
+
+// BenchmarkCompile is 5 000 Ingresses with two paths each. The whole rebuild has 20 ms.
+func BenchmarkCompile(b *testing.B) {
+	cfg := manyHosts(5000)
+	regex := manyHosts(5000)
+	for i := range regex.Hosts {
+		h := &regex.Hosts[i]
+		h.Regex = true
+		h.Routes[1].Path, h.Routes[1].Literal = fmt.Sprintf("/api-%d(/|$)(.*)", i), false
+	}
+	for name, cfg := range map[string]*ir.Config{"plain": cfg, "one path in two a regular expression": regex} {
+		b.Run(name, func(b *testing.B) {
+			env := &Env{Registry: upstream.NewRegistry(), State: filter.NewState()}
+			b.ReportAllocs()
+			for b.Loop() {
+				Compile(cfg, env)
+			}
+		})
+	}
+}
