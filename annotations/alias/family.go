@@ -30,7 +30,7 @@ func apply(in *feature.Reader, out *feature.Intent) {
 	for _, name := range in.List("server-alias") {
 		alias, err := parse(name)
 		if err != nil {
-			in.Refuse("server-alias", "name %q: %v", feature.Shown(name), err)
+			in.Warn("server-alias", "name %q: %v", feature.Shown(name), err)
 			continue
 		}
 		list = append(list, alias)

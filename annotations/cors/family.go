@@ -71,12 +71,13 @@ func origins(in *feature.Reader) string {
 			return "*"
 		}
 		if _, err := parseOrigin(o); err != nil {
-			in.Refuse("cors-allow-origin", "origin %q: %v", feature.Shown(o), err)
+			in.Warn("cors-allow-origin", "origin %q: %v", feature.Shown(o), err)
 			continue
 		}
 		list = append(list, o)
 	}
 	if len(list) == 0 {
+		in.Refuse("cors-allow-origin", "no origin in it can be understood, so all are allowed, as in ingress-nginx")
 		return "*"
 	}
 	return strings.Join(list, ",")

@@ -47,9 +47,10 @@ type LogSettings struct {
 	Format string
 	// EscapeJSON and EscapeNone replace nginx's default escaping.
 	EscapeJSON, EscapeNone bool
-	// Path is a file; "" for standard output (access-log-path).
+	// Path is a file; "" for standard output (access-log-path, http-access-log-path).
 	Path string
-	// SkipURLs are regular expressions of paths that are not logged.
+	// SkipURLs are request URIs that are not logged (skip-access-log-urls): whole URIs with their query, "~"
+	// and a regular expression, or "~*" and one that ignores case.
 	SkipURLs []string
 	// DefaultBackend logs requests that no Ingress matched.
 	DefaultBackend bool
