@@ -73,18 +73,29 @@ func (c *Catalogue) addAnnotation(k *feature.Key) {
 
 // Apply is the function Apply for the families of the catalogue.
 func (c *Catalogue) Apply(src *feature.Source) (*feature.Intent, []feature.Problem) {
-	intent, problems, _ := c.apply(src)
-	return intent, problems
+	rules := c.readRules(src.Globals)
+	return c.apply(c.open(src, &rules), &rules)
 }
 
-// apply also reports whether the result follows from the annotations and the ConfigMap alone.
-func (c *Catalogue) apply(src *feature.Source) (intent *feature.Intent, problems []feature.Problem, closed bool) {
-	rules := guard.Read(feature.Open(&feature.Source{Globals: src.Globals}).Reader(c.rules))
-	own := *src
-	own.CrossNamespace = src.CrossNamespace || rules.CrossNamespace
-	sheet := feature.Open(&own)
-	intent = feature.NewIntent()
-	problems = c.screen(sheet, &rules)
+// readRules reads the operator's rules. Mistakes in them are reported by Configure.
+func (c *Catalogue) readRules(globals map[string]string) guard.Rules {
+	return guard.Read(feature.OpenConfigMap(&feature.Source{Globals: globals}).Reader(c.rules))
+}
+
+// open reads the annotations of an Ingress under the rules.
+func (c *Catalogue) open(src *feature.Source, rules *guard.Rules) *feature.Sheet {
+	if rules.CrossNamespace && !src.CrossNamespace {
+		free := *src
+		free.CrossNamespace = true
+		src = &free
+	}
+	return feature.Open(src)
+}
+
+// apply runs all families over one Ingress.
+func (c *Catalogue) apply(sheet *feature.Sheet, rules *guard.Rules) (*feature.Intent, []feature.Problem) {
+	intent := feature.NewIntent()
+	problems := c.screen(sheet, rules)
 	for i := range c.families {
 		for _, p := range c.families[i].apply(sheet, intent) {
 			if !p.Global || p.Denied {
@@ -97,7 +108,7 @@ func (c *Catalogue) apply(src *feature.Source) (intent *feature.Intent, problems
 			intent.Deny, intent.DenyReason = 503, p.Key+": "+p.Reason
 		}
 	}
-	return intent, problems, !sheet.Consulted()
+	return intent, problems
 }
 
 // apply runs one family over one Ingress.

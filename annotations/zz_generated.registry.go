@@ -3,13 +3,59 @@
 package annotations
 
 import (
+	"github.com/yettproxy/yett/annotations/access"
+	"github.com/yettproxy/yett/annotations/accesslog"
+	"github.com/yettproxy/yett/annotations/affinity"
+	"github.com/yettproxy/yett/annotations/alias"
+	"github.com/yettproxy/yett/annotations/backend"
+	"github.com/yettproxy/yett/annotations/body"
+	"github.com/yettproxy/yett/annotations/canary"
+	"github.com/yettproxy/yett/annotations/clientlimits"
+	"github.com/yettproxy/yett/annotations/cors"
 	"github.com/yettproxy/yett/annotations/feature"
+	"github.com/yettproxy/yett/annotations/forwarded"
 	"github.com/yettproxy/yett/annotations/guard"
+	"github.com/yettproxy/yett/annotations/headers"
+	"github.com/yettproxy/yett/annotations/loadbalance"
+	"github.com/yettproxy/yett/annotations/protocol"
+	"github.com/yettproxy/yett/annotations/proxyredirect"
+	"github.com/yettproxy/yett/annotations/proxyssl"
+	"github.com/yettproxy/yett/annotations/ratelimit"
+	"github.com/yettproxy/yett/annotations/redirect"
+	"github.com/yettproxy/yett/annotations/retry"
+	"github.com/yettproxy/yett/annotations/rewrite"
+	"github.com/yettproxy/yett/annotations/snippets"
+	"github.com/yettproxy/yett/annotations/timeouts"
+	"github.com/yettproxy/yett/annotations/tlssettings"
+	"github.com/yettproxy/yett/annotations/unsupported"
 )
 
 // Families returns all families in the order in which they are applied.
 func Families() []feature.Family {
 	return []feature.Family{
+		cors.Family,
+		redirect.Family,
+		rewrite.Family,
+		accesslog.Family,
+		affinity.Family,
+		alias.Family,
+		backend.Family,
+		body.Family,
+		canary.Family,
+		clientlimits.Family,
+		forwarded.Family,
 		guard.Family,
+		headers.Family,
+		loadbalance.Family,
+		protocol.Family,
+		proxyredirect.Family,
+		proxyssl.Family,
+		ratelimit.Family,
+		retry.Family,
+		snippets.Family,
+		timeouts.Family,
+		tlssettings.Family,
+		unsupported.Family,
+		access.Family,
 	}
 }

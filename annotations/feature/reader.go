@@ -29,7 +29,10 @@ func NewReader(src *Source, keys []Key) *Reader {
 func (r *Reader) Problems() ([]Problem, bool) { return r.problems, r.deny }
 
 // Namespace is the namespace of the object that is read.
-func (r *Reader) Namespace() string { return r.sheet.src.Namespace }
+func (r *Reader) Namespace() string {
+	r.sheet.consulted = true
+	return r.sheet.src.Namespace
+}
 
 // Objects finds what annotations refer to.
 func (r *Reader) Objects() Objects {

@@ -184,6 +184,8 @@ func TestReadingAKeyThatIsNotSetTakesNoMemory(t *testing.T) {
 		r.Size("z")
 		r.Duration("t")
 		r.OnOff("e")
+		r.Matching("e", IsBasic, "letters")
+		r.Enum("e", "on", "off")
 		r.Has("b")
 		r.Present("b")
 	}); n != 0 {

@@ -51,6 +51,7 @@ func (r *Reader) Reference(name string) (namespace, object string, ok bool) {
 		return "", "", false
 	}
 	src := r.sheet.src
+	r.sheet.consulted = true
 	namespace, object, found := strings.Cut(v, "/")
 	if !found {
 		namespace, object = src.Namespace, v

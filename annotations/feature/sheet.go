@@ -80,8 +80,8 @@ func (s *Sheet) Drop(drop func(*Entry) bool) {
 	s.entries = slices.DeleteFunc(s.entries, func(e Entry) bool { return drop(&e) })
 }
 
-// Consulted reports whether a reader has asked for an object, a Secret say. If not, everything that was read follows
-// from annotations, ConfigMap and namespace alone.
+// Consulted reports whether a reader has asked for an object or for the namespace. If not, everything that was read
+// follows from annotations and ConfigMap alone.
 func (s *Sheet) Consulted() bool { return s.consulted }
 
 // Reader returns a reader of the keys of one family.

@@ -13,10 +13,16 @@ var (
 	errSize = errors.New(`not a size: write digits with an optional k, m or g, such as "8m"`)
 )
 
+// unset reports whether neither the Ingress nor the ConfigMap sets a key. Getters ask it first: most keys are not set
+// in most Ingresses, and a closure for lookup costs memory.
+func (r *Reader) unset(k *declaration) bool {
+	_, source := r.text(k)
+	return source == nowhere
+}
+
 // lookup returns the value of a key as read understands it: the annotation's, else that of the ConfigMap, else the
 // default. A value for which read returns a reason is reported and the next layer counts, as in ingress-nginx.
-func lookup[T any](r *Reader, name string, read func(string) (value T, reason string)) T {
-	k := r.key(name)
+func lookup[T any](r *Reader, k *declaration, read func(string) (value T, reason string)) T {
 	v, source := r.text(k)
 	for source != nowhere {
 		value, reason := read(v)
@@ -46,7 +52,11 @@ func (r *Reader) String(name string) string {
 // Matching returns the text of a key if all of it is allowed, else notes a problem and returns what holds without it.
 // want describes what is allowed.
 func (r *Reader) Matching(name string, allowed func(string) bool, want string) string {
-	return lookup(r, name, func(v string) (string, string) {
+	k := r.key(name)
+	if r.unset(k) {
+		return k.Default
+	}
+	return lookup(r, k, func(v string) (string, string) {
 		if !allowed(v) {
 			return v, "want " + want
 		}
@@ -56,7 +66,7 @@ func (r *Reader) Matching(name string, allowed func(string) bool, want string) s
 
 // Bool returns a key as strconv.ParseBool reads it.
 func (r *Reader) Bool(name string) bool {
-	return lookup(r, name, func(v string) (bool, string) {
+	return lookup(r, r.key(name), func(v string) (bool, string) {
 		b, err := strconv.ParseBool(v)
 		if err != nil {
 			return false, "not a bool: write true or false"
@@ -70,7 +80,12 @@ func (r *Reader) OnOff(name string) bool { return r.Enum(name, "on", "off") == "
 
 // Int returns a key as a number between low and high.
 func (r *Reader) Int(name string, low, high int) int {
-	return lookup(r, name, func(v string) (int, string) {
+	k := r.key(name)
+	if r.unset(k) {
+		n, _ := strconv.Atoi(k.Default)
+		return n
+	}
+	return lookup(r, k, func(v string) (int, string) {
 		n, err := strconv.Atoi(v)
 		if err != nil || n < low || n > high {
 			return n, fmt.Sprintf("not a number between %d and %d: write one without unit, such as %q", low, high, r.example(name))
@@ -98,7 +113,12 @@ func (r *Reader) PositiveSeconds(name string) time.Duration { return r.seconds(n
 
 // seconds returns a key as a whole number of seconds that is at least low.
 func (r *Reader) seconds(name string, low int) time.Duration {
-	return lookup(r, name, func(v string) (time.Duration, string) {
+	k := r.key(name)
+	if r.unset(k) {
+		n, _ := strconv.Atoi(strings.TrimSuffix(k.Default, "s"))
+		return time.Duration(n) * time.Second
+	}
+	return lookup(r, k, func(v string) (time.Duration, string) {
 		n, err := strconv.Atoi(strings.TrimSuffix(v, "s"))
 		if err != nil || n < low || n > maxSeconds {
 			return 0, fmt.Sprintf("not a number of seconds: write a whole number from %d, such as %q", low, r.example(name))
@@ -109,7 +129,7 @@ func (r *Reader) seconds(name string, low int) time.Duration {
 
 // Duration returns a key as nginx writes times: a number of seconds, or numbers with units, such as "1h30m".
 func (r *Reader) Duration(name string) time.Duration {
-	return lookup(r, name, func(v string) (time.Duration, string) {
+	return lookup(r, r.key(name), func(v string) (time.Duration, string) {
 		d, err := ParseTime(v)
 		if err != nil {
 			return 0, err.Error()
@@ -123,7 +143,12 @@ func (r *Reader) Size(name string) int64 { return r.SizeBetween(name, 0, 1<<62) 
 
 // SizeBetween is Size for a key whose values must lie between low and high.
 func (r *Reader) SizeBetween(name string, low, high int64) int64 {
-	return lookup(r, name, func(v string) (int64, string) {
+	k := r.key(name)
+	if r.unset(k) {
+		n, _ := ParseSize(k.Default)
+		return n
+	}
+	return lookup(r, k, func(v string) (int64, string) {
 		n, err := ParseSize(v)
 		if err != nil {
 			return 0, err.Error()
@@ -137,7 +162,11 @@ func (r *Reader) SizeBetween(name string, low, high int64) int64 {
 
 // Enum returns a key that has one of the allowed values, in any case; it is returned as spelled in allowed.
 func (r *Reader) Enum(name string, allowed ...string) string {
-	return lookup(r, name, func(v string) (string, string) {
+	k := r.key(name)
+	if r.unset(k) {
+		return k.Default
+	}
+	return lookup(r, k, func(v string) (string, string) {
 		for _, a := range allowed {
 			if strings.EqualFold(v, a) {
 				return a, ""
