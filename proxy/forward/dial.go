@@ -1,0 +1,114 @@
+package forward
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+
+	"github.com/yettproxy/yett/proxy/http1"
+	"github.com/yettproxy/yett/proxy/upstream"
+)
+
+// conn is a connection to an endpoint.
+type conn struct {
+	upstream.Pooled
+	*http1.ClientConn
+	pool *upstream.Pool
+	// reused says that it has carried a request before.
+	reused bool
+}
+
+var _ upstream.Conn = (*conn)(nil)
+
+// connect gets a connection to an endpoint: an idle one, or a new one.
+func (s *flight) connect(e *upstream.Endpoint) upstream.Failure {
+	t := s.plan.transport(s.x.Scheme)
+	var profile upstream.Profile
+	if t != nil {
+		profile = t.profile
+	}
+	pool := e.Pool(profile)
+	if !s.fresh {
+		if c, ok := pool.Get(s.x.Conn.Serial, upstream.Now()).(*conn); ok {
+			c.Wake()
+			c.reused = true
+			s.conn = c
+			return upstream.NoFailure
+		}
+	}
+	raw, failure := s.dial(e, t)
+	if failure != upstream.NoFailure {
+		return failure
+	}
+	s.conn = &conn{ClientConn: http1.NewClientConn(raw), pool: pool, Pooled: upstream.Pooled{Created: upstream.Now()}}
+	return upstream.NoFailure
+}
+
+// dial makes a connection. The limit is for TCP and TLS together.
+func (s *flight) dial(e *upstream.Endpoint, t *transport) (net.Conn, upstream.Failure) {
+	ctx, cancel := context.WithCancel(context.Background())
+	if limit := s.plan.Policy.Connect; limit > 0 {
+		ctx, cancel = context.WithTimeout(context.Background(), limit)
+	}
+	defer cancel()
+	s.cancel = cancel
+	s.wait.begin()
+	c, failure := s.forwarder.reach(ctx, e.Address().AddrPort, t)
+	s.gone = s.wait.end()
+	s.cancel = nil
+	if s.gone && c != nil {
+		_ = c.Close()
+		return nil, upstream.ConnectError
+	}
+	return c, failure
+}
+
+// reach makes a connection, with TLS if there is a transport.
+func (f *Forwarder) reach(ctx context.Context, to netip.AddrPort, t *transport) (net.Conn, upstream.Failure) {
+	c, err := f.dialer.DialTCP(ctx, "tcp", netip.AddrPort{}, to)
+	if err != nil {
+		return nil, dialFailure(err)
+	}
+	if t == nil {
+		return c, upstream.NoFailure
+	}
+	secure := tls.Client(c, t.config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = c.Close()
+		if failure := dialFailure(err); failure == upstream.ConnectTimeout {
+			return nil, failure
+		}
+		return nil, upstream.TLSError
+	}
+	return secure, upstream.NoFailure
+}
+
+// dialFailure says what an error of dialling means.
+func dialFailure(err error) upstream.Failure {
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return upstream.ConnectRefused
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT),
+		errors.As(err, &timeout) && timeout.Timeout():
+		return upstream.ConnectTimeout
+	}
+	return upstream.ConnectError
+}
+
+// keep puts the connection of the try back into its pool if it can carry another request, else it closes it.
+func (s *flight) keep() {
+	c := s.conn
+	s.conn = nil
+	if !c.Reusable() || s.plan.Policy.HTTP10 || s.plan.closes {
+		_ = c.Close()
+		return
+	}
+	c.Requests++
+	c.Idle()
+	c.pool.Put(s.x.Conn.Serial, c, upstream.Now())
+}

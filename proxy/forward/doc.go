@@ -1,0 +1,11 @@
+// Package forward sends one exchange to an endpoint and copies the answer back: the head that upstreams
+// see, the choice and reuse of connections, retries, bodies both ways, upgraded connections, and the
+// client that goes away in between.
+//
+// The root of the data plane imports it; it imports proxy/http1, upstream, variable, filter, ir and wire,
+// and knows nothing of routes: a Plan holds what a route asks for. A Forwarder and a Plan are safe for
+// concurrent use; Do runs on the goroutine of the exchange and returns when the exchange is over.
+//
+// The words: a try is one attempt at one endpoint; a flight is one exchange between Do and its end; the
+// watch is the one goroutine that looks after flights that wait.
+package forward

@@ -1,0 +1,179 @@
+package forward
+
+// The head that the upstream sees: what the client sent, less what is about its connection, less what only a
+// proxy may say, plus what this proxy says. Names of fields that the client lists in Connection are removed, too, but
+// never those that this proxy adds: they are added last (a client must not be able to remove X-Real-IP by
+// naming it).
+
+import (
+	"github.com/yettproxy/yett/proxy/wire"
+)
+
+// anonymous is the Host of requests that name none. It must not be the endpoint's address, which would
+// tell the client about the cluster; ingress-nginx sends the name of its catch-all server, too.
+const anonymous = "_"
+
+// dropped are the fields that are never copied from the client, a bit for each ID: those about the connection
+// and the framing, and those that the proxy sets or clears.
+const dropped uint64 = 1<<wire.Connection | 1<<wire.KeepAlive | 1<<wire.ProxyConnection | 1<<wire.ProxyAuthorization |
+	1<<wire.TE | 1<<wire.Trailer | 1<<wire.Upgrade | 1<<wire.HTTP2Settings | 1<<wire.TransferEncoding |
+	1<<wire.ContentLength | 1<<wire.Host | 1<<wire.Expect | 1<<wire.Proxy |
+	1<<wire.XRealIP | 1<<wire.XForwardedFor | 1<<wire.XForwardedHost | 1<<wire.XForwardedPort | 1<<wire.XForwardedProto |
+	1<<wire.XForwardedScheme | 1<<wire.XForwardedPrefix | 1<<wire.XScheme | 1<<wire.XRequestID |
+	1<<wire.XOriginalForwardedFor | 1<<wire.XOriginalForwardedHost | 1<<wire.XOriginalURI | 1<<wire.XOriginalURL |
+	1<<wire.XRewriteURL | 1<<wire.XEnvoyOriginalPath
+
+// compose makes the head for the upstream in s.request.
+func (s *flight) compose() {
+	x, r, out := s.x, &s.x.Request, &s.request
+	out.Method, out.Target = r.Method, r.Target
+	if x.Target != "" {
+		out.Target = x.Target
+	}
+	out.Authority = s.host()
+	out.Length, out.Upgrade = r.Length, r.Upgrade
+	out.Major, out.Minor = 1, 1
+	s.copyFields()
+	s.addFields()
+	overrides := x.Overrides.All()
+	for i := range overrides {
+		if overrides[i].Value != "" && overrides[i].ID != wire.Host {
+			out.Fields.Append(overrides[i])
+		}
+	}
+}
+
+// host returns the Host field for the upstream.
+func (s *flight) host() string {
+	x := s.x
+	host := x.UpstreamHost
+	if host == "" && s.plan.Host != nil {
+		host = s.plan.Host.Text(x)
+	}
+	if host == "" {
+		if v, ok := x.Overrides.Get(wire.Host); ok {
+			host = v
+		}
+	}
+	if host == "" {
+		host = x.Request.Authority
+	}
+	if host == "" {
+		host = anonymous
+	}
+	return host
+}
+
+// copyFields copies the client's fields that may pass.
+func (s *flight) copyFields() {
+	in, out := s.x.Request.Fields.All(), &s.request.Fields
+	skip := dropped
+	if !s.plan.keepForwarded {
+		skip |= 1 << wire.Forwarded
+	}
+	var named [maxNamed]string
+	names := namedByConnection(in, named[:0])
+	overrides := s.x.Overrides.All()
+fields:
+	for i := range in {
+		f := &in[i]
+		if skip>>f.ID&1 != 0 || f.ID == wire.Other && s.reserved(f.Name) {
+			continue
+		}
+		for _, name := range names {
+			if wire.EqualFold(f.Name, name) {
+				continue fields
+			}
+		}
+		for j := range overrides {
+			if overrides[j].ID == f.ID && (f.ID != wire.Other || wire.EqualFold(overrides[j].Name, f.Name)) {
+				continue fields
+			}
+		}
+		out.Append(*f)
+	}
+}
+
+// maxNamed is how many fields a client can take out by naming them in Connection. Nobody names more than
+// a few; the limit keeps hostile lists from costing the square of their length.
+const maxNamed = 16
+
+// namedByConnection appends the names that the client lists in Connection, less the usual ones, which are
+// removed anyway.
+func namedByConnection(in []wire.Field, names []string) []string {
+	for i := range in {
+		if in[i].ID != wire.Connection {
+			continue
+		}
+		for name, rest := wire.NextToken(in[i].Value); name != ""; name, rest = wire.NextToken(rest) {
+			id := wire.Lookup(name)
+			// Credentials and cookies are end to end; a client that names them only makes trouble (K-01).
+			if id.HopByHop() || id == wire.Authorization || id == wire.Cookie || wire.EqualFold(name, "close") {
+				continue
+			}
+			if len(names) == maxNamed {
+				return names
+			}
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// reserved reports whether a field that the proxy has no ID for is one that only proxies may set: the
+// results of client certificate checks, and X-Forwarded-Server.
+func (s *flight) reserved(name string) bool {
+	const certificate, server = "ssl-client-", "X-Forwarded-Server"
+	switch name[0] | 0x20 {
+	case 's':
+		return len(name) > len(certificate) && wire.EqualFold(name[:len(certificate)], certificate)
+	case 'x':
+		return !s.plan.keepForwarded && wire.EqualFold(name, server)
+	}
+	return false
+}
+
+// addFields adds what ingress-nginx tells upstreams about the client (nginx-compat section 3.15). Overrides
+// of the same names win.
+func (s *flight) addFields() {
+	x, r := s.x, &s.x.Request
+	s.add(wire.XRequestID, x.RequestID)
+	s.add(wire.XRealIP, x.ClientText)
+	s.add(wire.XForwardedFor, x.ForwardedFor)
+	s.add(wire.XForwardedHost, x.ForwardedHost)
+	s.add(wire.XForwardedPort, x.ForwardedPort)
+	s.add(wire.XForwardedProto, x.Scheme)
+	s.add(wire.XForwardedScheme, x.Scheme)
+	s.add(wire.XScheme, x.Scheme)
+	if s.plan.originalURI {
+		s.add(wire.XOriginalURI, r.Target)
+	}
+	if s.plan.forwardedFor == "" {
+		s.add(wire.XOriginalForwardedFor, joined(x.Request.Fields.All(), wire.XForwardedFor, &x.Arena))
+	} else if v, ok := r.Fields.Find(s.plan.forwardedFor); ok {
+		s.add(wire.XOriginalForwardedFor, v)
+	}
+	s.add(wire.XOriginalForwardedHost, r.Fields.Value(wire.XForwardedHost))
+}
+
+// add adds a field unless it is empty or overridden.
+func (s *flight) add(id wire.ID, value string) {
+	if value != "" && !s.x.Overrides.Has(id) {
+		s.request.Fields.AddKnown(id, value)
+	}
+}
+
+// joined returns the values of all fields with an ID as one list.
+func joined(in []wire.Field, id wire.ID, a *wire.Arena) string {
+	list := ""
+	for i := range in {
+		switch {
+		case in[i].ID != id || in[i].Value == "":
+		case list == "":
+			list = in[i].Value
+		default:
+			list = a.Concat(list, ", ", in[i].Value)
+		}
+	}
+	return list
+}

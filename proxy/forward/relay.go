@@ -1,0 +1,94 @@
+package forward
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/upstream"
+	"github.com/yettproxy/yett/proxy/wire"
+)
+
+// relay sends the response, whose head is in x.Response, to the client and ends the exchange.
+func (s *flight) relay(e *upstream.Endpoint, a *filter.Attempt, start int64) {
+	x := s.x
+	s.rewrite()
+	if s.target != nil && s.target.affinity != nil {
+		s.target.affinity.issue(x, s.upstream, &s.choice)
+	}
+	if s.responder.Respond(x) != nil {
+		s.abandon(a, start)
+		return
+	}
+	if a.Status == 101 {
+		s.tunnel(a, start)
+		return
+	}
+	s.wait.begin()
+	n, readErr, writeErr := s.conn.CopyBody(x.Stream)
+	s.gone = s.wait.end()
+	a.Bytes = n
+	a.Total = time.Duration(upstream.Now() - start)
+	switch {
+	case s.gone || writeErr != nil:
+		s.abandon(a, start)
+	case readErr != nil:
+		a.Failure = upstream.Truncated
+		if errors.Is(readErr, os.ErrDeadlineExceeded) {
+			a.Failure = upstream.ReadTimeout
+		}
+		e.Fail(a.Failure)
+		s.drop()
+		s.body.stop(s)
+		x.Stream.Abort()
+	default:
+		s.finish()
+	}
+}
+
+// finish ends a response that was copied to its end.
+func (s *flight) finish() {
+	x := s.x
+	trailers := s.conn.Trailers()
+	whole := s.body.stop(s)
+	switch {
+	case !whole:
+		s.drop()
+	case trailers == nil:
+		// The next request may come before this client has taken its answer.
+		s.keep()
+	}
+	if x.Stream.Finish(trailers) != nil {
+		x.ClientGone = true
+	}
+	if s.conn != nil {
+		s.keep()
+	}
+}
+
+// rewrite changes what the upstream says about addresses of its own (proxy-redirect, proxy-cookie-*).
+func (s *flight) rewrite() {
+	p := s.plan
+	if p.redirect == nil && p.cookieDomain == nil && p.cookiePath == nil {
+		return
+	}
+	x := s.x
+	fields := &x.Response.Fields
+	for i := range fields.Len() {
+		f := fields.At(i)
+		switch {
+		case f.ID == wire.Location && p.redirect != nil:
+			f.Value = p.redirect.prefix(x, f.Value)
+		case f.ID == wire.Other && p.redirect != nil && wire.EqualFold(f.Name, "Refresh"):
+			f.Value = p.redirect.refresh(x, f.Value)
+		case f.ID == wire.SetCookie:
+			if p.cookieDomain != nil {
+				f.Value = p.cookieDomain.attribute(x, f.Value, "domain")
+			}
+			if p.cookiePath != nil {
+				f.Value = p.cookiePath.attribute(x, f.Value, "path")
+			}
+		}
+	}
+}
