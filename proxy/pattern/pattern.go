@@ -87,6 +87,10 @@ func Literal(text string, fold bool) *Pattern {
 // String returns the expression that the pattern was compiled from.
 func (p *Pattern) String() string { return p.expr }
 
+// Lead returns what every match begins with, at the beginning of the text; in lower case if the pattern is
+// case-insensitive. It is "" if nothing is known.
+func (p *Pattern) Lead() string { return p.lead }
+
 // Bounded reports whether the pattern runs in linear time. Others need a backtracking engine, which is
 // stopped after Timeout.
 func (p *Pattern) Bounded() bool { return p.slow == nil }

@@ -257,6 +257,9 @@ func TestLiteral(t *testing.T) {
 			t.Errorf("Match(%q) = %v", s, !want)
 		}
 	}
+	if p.Lead() != "/a.b(" {
+		t.Errorf("Lead() = %q", p.Lead())
+	}
 	if p.String() != `^/a\.b\(` {
 		t.Errorf("String() = %q", p.String())
 	}

@@ -122,6 +122,7 @@ func BenchmarkCompile(b *testing.B) {
 	for name, cfg := range map[string]*ir.Config{"plain": cfg, "one path in two a regular expression": regex} {
 		b.Run(name, func(b *testing.B) {
 			env := &Env{Registry: upstream.NewRegistry(), State: filter.NewState()}
+			Compile(cfg, env) // patterns and upstreams outlive tables
 			b.ReportAllocs()
 			for b.Loop() {
 				Compile(cfg, env)

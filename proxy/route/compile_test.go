@@ -302,7 +302,7 @@ func TestPatternsOutliveTables(t *testing.T) {
 	env := &Env{Registry: upstream.NewRegistry(), State: filter.NewState()}
 	compiled := func() *pattern.Pattern {
 		table, _ := Compile(&ir.Config{Hosts: []ir.VirtualHost{h}}, env)
-		return table.Hosts[0].regexes[0].pattern
+		return table.Hosts[0].regexes.entries[0].pattern
 	}
 	if first := compiled(); first != compiled() {
 		t.Error("the pattern was compiled twice")

@@ -212,6 +212,24 @@ func TestPathsOfRegexHosts(t *testing.T) {
 	}
 }
 
+func TestRegexPathsThatBeginWithEachOther(t *testing.T) {
+	h := host("a.test", prefix("~/b.*"))
+	h.Regex = true
+	for n := range 3 * maxChain {
+		h.Routes = append(h.Routes, newRoute("~/"+strings.Repeat("a", n)+"$", ir.Prefix))
+	}
+	table := compileHosts(t, h)
+	for n := range 3*maxChain + 2 {
+		path, want := "/"+strings.Repeat("A", n), "a.test Prefix /"+strings.Repeat("a", n)+"$"
+		if n >= 3*maxChain {
+			want = "a.test 404"
+		}
+		if got := describe(table.Match("a.test", path)); got != want {
+			t.Errorf("%s: got %q, want %q", path, got, want)
+		}
+	}
+}
+
 func TestHosts(t *testing.T) {
 	plain := func(name string, aliases ...string) ir.VirtualHost {
 		h := host(name, prefix("/"))

@@ -190,7 +190,7 @@ func drawHosts(t *rapid.T) []ir.VirtualHost {
 				taken[alias] = true
 			}
 		}
-		for range rapid.IntRange(0, 12).Draw(t, "routes") {
+		for range rapid.IntRange(0, 50).Draw(t, "routes") {
 			kind := ir.PathType(rapid.IntRange(0, 1).Draw(t, "type"))
 			literal := !h.Regex || rapid.Bool().Draw(t, "literal")
 			parts := elements
