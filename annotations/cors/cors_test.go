@@ -1,6 +1,7 @@
 package cors
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -266,6 +267,32 @@ func TestFilterDoesNotAllocate(t *testing.T) {
 			t.Errorf("%s: %v allocations", method, n)
 		}
 	}
+}
+
+func FuzzOrigin(f *testing.F) {
+	f.Add("https://*.a.test:81", "https://b.a.test:81")
+	f.Add("null", "null")
+	f.Add("moz-extension://a", "MOZ-extension://A")
+	f.Add("https://*.a.test", "https://evil.test/?.a.test")
+	f.Fuzz(func(t *testing.T, allowed, from string) {
+		o, err := parseOrigin(allowed)
+		if err != nil {
+			return
+		}
+		if !o.wildcard && !o.matches(allowed) {
+			t.Errorf("origin %q is not itself", allowed)
+		}
+		// Whatever matches is an origin of the same scheme, with as many labels.
+		if allowed == "null" || !o.matches(from) {
+			return
+		}
+		if got, err := parseOrigin(from); err != nil || got.wildcard && from != allowed {
+			t.Errorf("origin %q admits %q, which is none", allowed, from)
+		}
+		if strings.Count(from, ".") != strings.Count(allowed, ".") || strings.Count(from, ":") != strings.Count(allowed, ":") {
+			t.Errorf("origin %q admits %q", allowed, from)
+		}
+	})
 }
 
 func BenchmarkGet(b *testing.B) {

@@ -3,6 +3,7 @@ package redirect
 import (
 	"crypto/tls"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/yettproxy/yett/annotations/feature/featuretest"
@@ -157,6 +158,32 @@ func TestFiltersDoNotAllocate(t *testing.T) {
 			t.Errorf("%s: %v allocations", spec, n)
 		}
 	}
+}
+
+func FuzzLocation(f *testing.F) {
+	f.Add("/a?b=c/", "a.test:80", "/a")
+	f.Add("*", "", "$request_uri")
+	f.Add("/\r\nSet-Cookie: a=b", "[::1]:80", "https://b.test$uri?$http_x")
+	f.Add("\x00\xff", "\n", "/$http_host")
+	f.Fuzz(func(t *testing.T, target, authority, to string) {
+		x := featuretest.Exchange("GET", target, "X", "v")
+		featuretest.SetHost(x, authority)
+		specs := []filter.Spec{SSL{Code: 308, Port: true}}
+		if isLocation(to) {
+			specs = append(specs, To{Location: to, Code: 301, Port: true})
+		}
+		for _, spec := range specs {
+			f, err := spec.New(&filter.Env{Route: &filter.Origin{Path: "/"}, HostHasTLS: true})
+			if err != nil {
+				return
+			}
+			f.Request(x)
+			_, location := featuretest.Location(x)
+			if strings.ContainsFunc(location, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+				t.Errorf("%s gives %q, which no field may hold", spec, location)
+			}
+		}
+	})
 }
 
 func BenchmarkPassing(b *testing.B) {
