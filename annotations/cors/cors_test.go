@@ -244,7 +244,7 @@ func TestPreflight(t *testing.T) {
 func TestSpecSaysWhatItIs(t *testing.T) {
 	s := Spec{Origins: "https://a.test", Methods: "GET", Headers: "X-A", Expose: "X-B", Credentials: true, MaxAge: 60}
 	want := `cors origins=https://a.test methods="GET" headers="X-A" max-age=60 expose="X-B" credentials`
-	if s.String() != want || s.Phase() != filter.Redirect {
+	if s.String() != want || s.Phase() != filter.Preflight {
 		t.Errorf("%s in phase %v", s, s.Phase())
 	}
 	if _, err := (Spec{Origins: "a.test"}).New(&filter.Env{}); err == nil {

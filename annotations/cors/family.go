@@ -7,7 +7,7 @@ import (
 	"github.com/yettproxy/yett/annotations/feature"
 )
 
-// Family declares cross-origin resource sharing. It goes before all redirects.
+// Family declares cross-origin resource sharing. Its fields are set last, so that nothing else can change them.
 var Family = feature.Family{
 	Name:  "cors",
 	Doc:   "Lets scripts from other origins use what an Ingress serves (cross-origin resource sharing).",

@@ -24,7 +24,7 @@ type Spec struct {
 var _ filter.Spec = Spec{}
 
 // Phase implements filter.Spec.
-func (Spec) Phase() filter.Phase { return filter.Redirect }
+func (Spec) Phase() filter.Phase { return filter.Preflight }
 
 // String implements filter.Spec.
 func (s Spec) String() string {

@@ -12,6 +12,9 @@ type Phase uint8
 // The phases in the order in which they run.
 const (
 	Trust Phase = iota
+	// Preflight answers what browsers ask before they send a request (CORS). A redirect would be an error to
+	// them, and they bring no credentials.
+	Preflight
 	Redirect
 	Limit
 	Access
@@ -21,7 +24,7 @@ const (
 
 // String returns the phase's name.
 func (p Phase) String() string {
-	return [...]string{"trust", "redirect", "limit", "access", "rewrite", "header"}[p]
+	return [...]string{"trust", "preflight", "redirect", "limit", "access", "rewrite", "header"}[p]
 }
 
 // Action is a filter's verdict on a request.
