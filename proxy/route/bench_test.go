@@ -5,7 +5,9 @@ import (
 	"testing"
 
 	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/forward"
 	"github.com/yettproxy/yett/proxy/ir"
+	"github.com/yettproxy/yett/proxy/observe"
 	"github.com/yettproxy/yett/proxy/upstream"
 )
 
@@ -121,7 +123,9 @@ func BenchmarkCompile(b *testing.B) {
 	}
 	for name, cfg := range map[string]*ir.Config{"plain": cfg, "one path in two a regular expression": regex} {
 		b.Run(name, func(b *testing.B) {
-			env := &Env{Registry: upstream.NewRegistry(), State: filter.NewState()}
+			f := forward.New(forward.Options{})
+			defer f.Close()
+			env := &Env{Registry: upstream.NewRegistry(), State: filter.NewState(), Forwarder: f, Metrics: observe.NewMetrics(observe.Options{})}
 			Compile(cfg, env) // patterns and upstreams outlive tables
 			b.ReportAllocs()
 			for b.Loop() {

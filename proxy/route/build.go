@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/forward"
 	"github.com/yettproxy/yett/proxy/ir"
 )
 
@@ -22,13 +23,37 @@ func (c *compiler) route(spec *ir.Route, host *ir.VirtualHost) *Route {
 		c.filters(r, spec, host.TLS)
 	}
 	if r.Deny == 0 {
-		r.Split = c.split(r, &spec.Backend)
-		if !spec.Backend.Default.IsZero() {
-			r.Default = c.env.Registry.Upstream(spec.Backend.Default)
-		}
+		c.backend(r, &spec.Backend)
 	}
 	r.Metrics = c.env.Metrics.Route(&r.Origin, r.Split.CanaryName())
 	return r
+}
+
+// backend builds what leads to the upstreams of a route.
+func (c *compiler) backend(r *Route, b *ir.Backend) {
+	if b.Upstream.IsZero() {
+		return
+	}
+	main := c.target(b.Upstream)
+	r.Split.primary = main.upstream
+	plan := forward.Spec{Origin: &r.Origin, Policy: r.Policy, Trust: &c.settings.Trust, Main: main.settings}
+	if spec := b.Canary; spec != nil && !spec.Upstream.IsZero() && spec.Upstream != b.Upstream {
+		alt := c.target(spec.Upstream)
+		plan.Canary = alt.settings
+		r.Split.canary = c.canary(r, spec, alt.upstream)
+		r.Split.canary.follow(&main.settings.Balance.Affinity, &alt.settings.Balance.Affinity)
+	}
+	if !b.Default.IsZero() {
+		spare := c.target(b.Default)
+		plan.Default, r.Default = spare.settings, spare.upstream
+	}
+	if c.env.Forwarder == nil {
+		return
+	}
+	var err error
+	if r.Plan, err = c.env.Forwarder.Compile(plan); err != nil {
+		c.deny(r, "the route answers 503, since its requests cannot be forwarded as asked: "+err.Error())
+	}
 }
 
 // deny makes a route answer 503, and reports why.
@@ -38,7 +63,7 @@ func (c *compiler) deny(r *Route, reason string) {
 		r.Deny, r.DenyReason = 503, reason
 	}
 	r.Filters, r.Response, r.Finishers = nil, nil, nil
-	r.Split, r.Default = Split{}, nil
+	r.Split, r.Default, r.Plan = Split{}, nil, nil
 }
 
 // policy returns the policy as all routes share it that have the same.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/forward"
 	"github.com/yettproxy/yett/proxy/ir"
 	"github.com/yettproxy/yett/proxy/observe"
 	"github.com/yettproxy/yett/proxy/pattern"
@@ -25,9 +26,19 @@ type Env struct {
 	Metrics *observe.Metrics
 	// HTTP sends requests of the filters' own.
 	HTTP http.RoundTripper
+	// Forwarder compiles how the requests of routes are forwarded; nil leaves routes without a Plan.
+	Forwarder Planner
 	// Context ends when the proxy stops.
 	Context context.Context
 }
+
+// Planner is what a table needs of forward.Forwarder.
+type Planner interface {
+	// Compile makes a Spec ready for use, or says why not in words for the user.
+	Compile(forward.Spec) (*forward.Plan, error)
+}
+
+var _ Planner = (*forward.Forwarder)(nil)
 
 // Problem is something in a Config that could not be compiled, or that has no effect.
 type Problem struct {
@@ -44,7 +55,16 @@ type compiler struct {
 	problems []Problem
 	policies map[ir.Policy]*ir.Policy
 	last     *ir.Policy
-	affinity map[upstream.Key]ir.Affinity
+	// upstreams are the settings of upstreams by their keys.
+	upstreams map[upstream.Key]*ir.Upstream
+	// recent is the upstream asked for last: the routes of a host mostly lead to the same.
+	recent target
+}
+
+// target is an upstream with its settings.
+type target struct {
+	upstream *upstream.Upstream
+	settings *ir.Upstream
 }
 
 // Compile compiles a configuration. Of two hosts or aliases with the same name, and of two routes with
@@ -53,13 +73,10 @@ type compiler struct {
 func Compile(cfg *ir.Config, env *Env) (*Table, []Problem) {
 	c := &compiler{
 		env: env, settings: &cfg.Settings,
-		policies: make(map[ir.Policy]*ir.Policy), affinity: make(map[upstream.Key]ir.Affinity),
+		policies: make(map[ir.Policy]*ir.Policy), upstreams: make(map[upstream.Key]*ir.Upstream, len(cfg.Upstreams)),
 	}
 	for i := range cfg.Upstreams {
-		u := &cfg.Upstreams[i]
-		if a := &u.Balance.Affinity; a.Name != "" || a.Legacy {
-			c.affinity[u.Key] = *a
-		}
+		c.upstreams[cfg.Upstreams[i].Key] = &cfg.Upstreams[i]
 	}
 	hosts := make([]*ir.VirtualHost, len(cfg.Hosts))
 	for i := range cfg.Hosts {
@@ -137,6 +154,19 @@ func (c *compiler) routes(t *Table, h *VirtualHost, spec *ir.VirtualHost) {
 		routes[i] = c.route(&spec.Routes[i], spec)
 	}
 	h.paths = newPathIndex(routes, duplicate)
+}
+
+// target returns the upstream of a key. One that the configuration does not list has no settings.
+func (c *compiler) target(key upstream.Key) target {
+	if c.recent.upstream != nil && c.recent.settings.Key == key {
+		return c.recent
+	}
+	t := target{c.env.Registry.Upstream(key), c.upstreams[key]}
+	if t.settings == nil {
+		t.settings = &ir.Upstream{Key: key}
+	}
+	c.recent = t
+	return t
 }
 
 // pattern compiles an expression, or finds it as an earlier table left it.

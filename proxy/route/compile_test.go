@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/forward"
 	"github.com/yettproxy/yett/proxy/ir"
 	"github.com/yettproxy/yett/proxy/pattern"
 	"github.com/yettproxy/yett/proxy/upstream"
@@ -293,6 +294,30 @@ func TestRoutesCarryWhatTheConfigSays(t *testing.T) {
 	}
 	if table.Routes != 4 || len(table.Hosts) != 1 {
 		t.Errorf("%d routes, %d hosts", table.Routes, len(table.Hosts))
+	}
+}
+
+func TestPlansOfTheForwarder(t *testing.T) {
+	f := forward.New(forward.Options{})
+	t.Cleanup(f.Close)
+	good, bad, empty := prefix("/good"), prefix("/bad"), prefix("/empty")
+	good.Policy.Host = "$host"
+	bad.Policy.Host = "$no_such_variable"
+	empty.Backend = ir.Backend{}
+	table, problems := Compile(
+		&ir.Config{Hosts: []ir.VirtualHost{host("a.test", good, bad, empty)}}, &Env{Registry: upstream.NewRegistry(), Forwarder: f},
+	)
+	if r := table.Match("a.test", "/good").Route; r.Plan == nil || r.Plan.Policy != r.Policy || r.Plan.Host == nil || r.Deny != 0 {
+		t.Errorf("/good: %+v", r)
+	}
+	if r := table.Match("a.test", "/bad").Route; r.Plan != nil || r.Deny != 503 || r.Split.Primary() != nil {
+		t.Errorf("/bad: %+v", r)
+	}
+	if r := table.Match("a.test", "/empty").Route; r.Plan != nil || r.Deny != 0 {
+		t.Errorf("/empty: %+v", r)
+	}
+	if len(problems) != 1 || !strings.Contains(problems[0].Reason, "$no_such_variable") {
+		t.Errorf("problems %+v", problems)
 	}
 }
 

@@ -2,11 +2,13 @@ package route
 
 import (
 	"math/rand/v2"
+	"strings"
 
 	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/ir"
 	"github.com/yettproxy/yett/proxy/pattern"
 	"github.com/yettproxy/yett/proxy/upstream"
+	"github.com/yettproxy/yett/proxy/wire"
 )
 
 // Split decides where the requests of a route go: to the primary upstream, or to the canary if there is
@@ -112,17 +114,30 @@ func (c *canary) byHeader(v string) (yes, decided bool) {
 	return v == "always", v == "always" || v == "never"
 }
 
-// issuedBy reports whether the request carries an affinity cookie of that name that u has issued.
+// issuedBy reports whether the request carries an affinity cookie of that name that u has issued. There may
+// be several of the name, from Services under different paths of the host.
 func issuedBy(x *filter.Exchange, name string, u *upstream.Upstream) bool {
 	if name == "" {
 		return false
 	}
-	v, ok := x.Request.Fields.Cookie(name)
-	if !ok {
-		return false
+	fields := x.Request.Fields.All()
+	for i := range fields {
+		if fields[i].ID != wire.Cookie {
+			continue
+		}
+		for rest := fields[i].Value; rest != ""; {
+			var pair string
+			pair, rest, _ = strings.Cut(rest, ";")
+			key, value, _ := strings.Cut(strings.TrimLeft(pair, " \t"), "=")
+			if !wire.EqualFold(key, name) {
+				continue
+			}
+			if c, ok := upstream.ParseCookie(strings.TrimRight(value, " \t")); ok && c.Owner == u.Hash() {
+				return true
+			}
+		}
 	}
-	c, ok := upstream.ParseCookie(v)
-	return ok && c.Owner == u.Hash()
+	return false
 }
 
 // header returns the value of a field as nginx's $http_name: "_" and "-" are the same, and the values of
@@ -166,19 +181,11 @@ func foldName(c byte) byte {
 	return c
 }
 
-// split builds the split of a route.
-func (c *compiler) split(r *Route, b *ir.Backend) Split {
-	if b.Upstream.IsZero() {
-		return Split{}
-	}
-	s := Split{primary: c.env.Registry.Upstream(b.Upstream)}
-	spec := b.Canary
-	if spec == nil || spec.Upstream.IsZero() || spec.Upstream == b.Upstream {
-		return s
-	}
+// canary builds the rules of a canary that leads to u.
+func (c *compiler) canary(r *Route, spec *ir.Canary, u *upstream.Upstream) *canary {
 	alt := &canary{
-		upstream: c.env.Registry.Upstream(spec.Upstream), name: spec.Upstream.String(),
-		header: spec.Header, value: spec.HeaderValue, cookie: spec.Cookie, weight: spec.Weight, total: max(spec.Total, 100),
+		upstream: u, name: spec.Upstream.String(), header: spec.Header, value: spec.HeaderValue, cookie: spec.Cookie,
+		weight: spec.Weight, total: max(spec.Total, 100),
 	}
 	if spec.HeaderPattern != "" && spec.HeaderValue == "" {
 		p, err := c.pattern(spec.HeaderPattern, false)
@@ -188,11 +195,15 @@ func (c *compiler) split(r *Route, b *ir.Backend) Split {
 		}
 		alt.pattern = p
 	}
-	main, own := c.affinity[b.Upstream], c.affinity[spec.Upstream]
-	alt.sticky, alt.canarySticky = main.Name, main.Name
-	if own.Legacy {
-		alt.canarySticky = own.Name
+	return alt
+}
+
+// follow sets the affinity cookies of the primary and of the canary. The canary takes over the affinity of
+// the primary, if that has any, unless it asks for the legacy behaviour; so does the forwarder, which issues
+// the cookies.
+func (c *canary) follow(primary, own *ir.Affinity) {
+	c.sticky, c.canarySticky = primary.Name, own.Name
+	if primary.Name != "" && !own.Legacy {
+		c.canarySticky = primary.Name
 	}
-	s.canary = alt
-	return s
 }

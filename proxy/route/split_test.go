@@ -109,6 +109,8 @@ func TestChoose(t *testing.T) {
 		"the client belongs to the primary":            {splitCase{canary: all, main: sticky}, []string{issued("INGRESSCOOKIE", mainKey), "X-Canary: always"}, false},
 		"the client belongs to the canary":             {splitCase{canary: byHeader, main: sticky}, []string{issued("INGRESSCOOKIE", canaryKey), "X-Canary: never"}, true},
 		"a cookie of somebody else":                    {splitCase{canary: byHeader, main: sticky}, []string{issued("INGRESSCOOKIE", upstream.Key{Service: "other"}), "X-Canary: always"}, true},
+		"the primary's cookie behind another's":        {splitCase{canary: all, main: sticky}, []string{issued("INGRESSCOOKIE", upstream.Key{Service: "other"}) + issued("; INGRESSCOOKIE", mainKey)[len("Cookie: x=1; "):], "X-Canary: always"}, false},
+		"only the canary has affinity":                 {splitCase{canary: byHeader, alternative: ir.Affinity{Name: "OWN"}}, []string{issued("OWN", canaryKey), "X-Canary: never"}, true},
 		"a cookie that is none of ours":                {splitCase{canary: byHeader, main: sticky}, []string{"Cookie: INGRESSCOOKIE=abc|def", "X-Canary: always"}, true},
 		"no affinity, no cookie":                       {splitCase{canary: byHeader}, []string{issued("INGRESSCOOKIE", mainKey), "X-Canary: always"}, true},
 		"legacy: the canary has no affinity":           {splitCase{canary: byHeader, main: sticky, alternative: legacy}, []string{issued("INGRESSCOOKIE", canaryKey), "X-Canary: never"}, false},

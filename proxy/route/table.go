@@ -2,6 +2,7 @@ package route
 
 import (
 	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/forward"
 	"github.com/yettproxy/yett/proxy/ir"
 	"github.com/yettproxy/yett/proxy/observe"
 	"github.com/yettproxy/yett/proxy/upstream"
@@ -60,6 +61,8 @@ type Route struct {
 	Missing int
 	// Policy is how requests are forwarded. Routes with the same policy share it.
 	Policy *ir.Policy
+	// Plan is the policy made ready for the forwarder; nil for routes that lead nowhere.
+	Plan *forward.Plan
 	// Metrics counts requests; nil counts nothing.
 	Metrics *observe.RouteMetrics
 	// AccessLog says whether requests are logged.
