@@ -2,17 +2,23 @@ package certs
 
 import (
 	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/yettproxy/yett/proxy/ir"
+	"github.com/yettproxy/yett/proxy/pattern"
 )
 
 // Problem is something wrong with the configuration of TLS that a user can mend.
 type Problem struct {
 	// Ref is the certificate it is about; zero for settings.
 	Ref ir.CertificateRef
-	// Host is the host it is about, or "".
+	// Host is a host it is about, or "".
 	Host string
-	// Reason says what is wrong.
+	// Reason says what is wrong, and what is done instead.
 	Reason string
 }
 
@@ -23,17 +29,127 @@ type Options struct {
 }
 
 // Store holds the certificates.
-type Store struct{}
+type Store struct {
+	options Options
+	// own is shown until Update, and where the default certificate cannot be used.
+	own     *tls.Certificate
+	server  *tls.Config
+	current atomic.Pointer[snapshot]
 
-// NewStore returns a Store that shows a self-signed certificate of its own until Update is called.
-func NewStore(o Options) (*Store, error) { return &Store{}, nil }
+	mu sync.Mutex // serialises Update, guards good
+	// good are the certificates in use, by reference.
+	good map[ir.CertificateRef]*parsed
+}
 
-// Update takes over the certificates and TLS settings of cfg and returns what is wrong with them. A
-// certificate that cannot be used any more keeps its last good version as long as a host names it.
-func (s *Store) Update(cfg *ir.Config) []Problem { return nil }
+// parsed is a certificate with the text it was read from.
+type parsed struct {
+	cert, key string
+	tls       *tls.Certificate
+}
 
-// GetCertificate chooses the certificate for a handshake.
-func (s *Store) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }
+// snapshot is what handshakes look at. It is immutable.
+type snapshot struct {
+	// exact are all names of hosts; wildcard those that begin with "*", without it.
+	exact, wildcard map[string]*tls.Certificate
+	// patterns are the aliases that are regular expressions.
+	patterns []aliasPattern
+	fallback *tls.Certificate
+	config   *tls.Config
+	// reject is the configuration for names that no host has, or nil.
+	reject *tls.Config
+	shown  []Shown
+}
+
+// aliasPattern is an alias that is a regular expression, with the host it belongs to.
+type aliasPattern struct {
+	*pattern.Pattern
+	certificate *tls.Certificate
+}
+
+// NewStore returns a Store that shows a self-signed certificate of its own until Update is called:
+// ingress-nginx's "Kubernetes Ingress Controller Fake Certificate".
+func NewStore(o Options) (*Store, error) {
+	if o.NextProtos == nil {
+		o.NextProtos = []string{"http/1.1"}
+	}
+	certPEM, keyPEM, err := selfSigned("Kubernetes Ingress Controller Fake Certificate", "ingress.local")
+	if err != nil {
+		return nil, err
+	}
+	own, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return nil, fmt.Errorf("read own certificate: %w", err)
+	}
+	s := &Store{options: o, own: &own, good: make(map[ir.CertificateRef]*parsed)}
+	// The outer configuration never changes: crypto/tls keeps the keys of session tickets in it.
+	s.server = &tls.Config{
+		MinVersion: tls.VersionTLS12, NextProtos: o.NextProtos,
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			return s.current.Load().configFor(hello), nil
+		},
+	}
+	s.Update(&ir.Config{})
+	return s, nil
+}
 
 // ServerConfig returns the configuration for listeners. It follows later Updates.
-func (s *Store) ServerConfig() *tls.Config { return &tls.Config{} }
+func (s *Store) ServerConfig() *tls.Config { return s.server }
+
+// GetCertificate chooses the certificate for a handshake. It never fails: names that no host has get the
+// default certificate, also where ServerConfig rejects them.
+func (s *Store) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return s.current.Load().getCertificate(hello)
+}
+
+// Shown is the certificate that is shown for a host, for metrics.
+type Shown struct {
+	// Host is the name of the host, "_" for names that no host has.
+	Host string
+	// Ref names the Secret; zero for the Store's own certificate.
+	Ref  ir.CertificateRef
+	Leaf *x509.Certificate
+}
+
+// Shown lists the certificates of all hosts with TLS, sorted by host. It must only be read.
+func (s *Store) Shown() []Shown { return s.current.Load().shown }
+
+// configFor returns the configuration for a handshake.
+func (s *snapshot) configFor(hello *tls.ClientHelloInfo) *tls.Config {
+	if s.reject != nil && s.find(hello.ServerName) == nil {
+		return s.reject
+	}
+	return s.config
+}
+
+// getCertificate implements tls.Config.GetCertificate.
+func (s *snapshot) getCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if c := s.find(hello.ServerName); c != nil {
+		return c, nil
+	}
+	return s.fallback, nil
+}
+
+// find returns the certificate for a name, or nil if no host has it.
+func (s *snapshot) find(name string) *tls.Certificate {
+	if name == "" {
+		return nil
+	}
+	name = strings.ToLower(name) // copies only if it has to
+	if c := s.exact[name]; c != nil {
+		return c
+	}
+	if dot := strings.IndexByte(name, '.'); dot > 0 {
+		if c := s.wildcard[name[dot:]]; c != nil {
+			return c
+		}
+	}
+	for i := range s.patterns {
+		if p := &s.patterns[i]; p.Match(name) {
+			if covers(p.certificate.Leaf, name) {
+				return p.certificate
+			}
+			return s.fallback
+		}
+	}
+	return nil
+}
