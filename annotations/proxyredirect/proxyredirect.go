@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/yettproxy/yett/annotations/feature"
+	"github.com/yettproxy/yett/proxy/pattern"
+	"github.com/yettproxy/yett/proxy/variable"
 )
 
 const (
@@ -20,26 +22,28 @@ var Family = feature.Family{
 	Keys: []feature.Key{
 		{
 			Name: redirectFrom, Global: redirectFrom, Type: "URL prefix, off or default", Default: "off", Risk: feature.Medium,
-			Doc: "The prefix of Location and Refresh that is replaced by proxy-redirect-to.",
-			Note: "default, which in nginx replaces a name that only nginx itself uses for the endpoints, changes nothing. " +
-				"Regular expressions are not taken.",
+			Doc:  "The prefix of Location and Refresh that is replaced by proxy-redirect-to.",
+			Note: "default, which in nginx replaces a name that only nginx itself uses for the endpoints, changes nothing. " + wider,
 		},
 		{
 			Name: redirectTo, Global: redirectTo, Type: "URL prefix or off", Default: "off", Risk: feature.Medium,
-			Doc: "What stands there instead.",
+			Doc:  "What stands there instead.",
+			Note: wider,
 		},
 		{
 			Name: cookieDomain, Global: cookieDomain, Type: `off, or "from to"`, Default: "off", Risk: feature.Medium,
-			Doc: "Replaces a Domain in Set-Cookie by another.",
+			Doc:  "Replaces a Domain in Set-Cookie by another.",
+			Note: wider,
 		},
 		{
 			Name: cookiePath, Global: cookiePath, Type: `off, or "from to"`, Default: "off", Risk: feature.Medium,
-			Doc: "Replaces the beginning of a Path in Set-Cookie by another.",
+			Doc:  "Replaces the beginning of a Path in Set-Cookie by another.",
+			Note: wider,
 		},
 	},
 	Apply: func(in *feature.Reader, out *feature.Intent) {
-		from := in.Matching(redirectFrom, isPrefix, "a URL without variables")
-		to := in.Matching(redirectTo, isPrefix, "a URL without variables")
+		from := in.Matching(redirectFrom, isFrom, "one word: a prefix, or a regular expression behind ~ or ~*")
+		to := in.Matching(redirectTo, isTo, "one word, with variables that there are")
 		if from != "off" && from != "default" && to != "off" {
 			out.Policy.RedirectFrom, out.Policy.RedirectTo = from, to
 		}
@@ -48,25 +52,61 @@ var Family = feature.Family{
 	},
 }
 
-// isPrefix reports whether a value is one word of the characters that URLs have.
-func isPrefix(v string) bool { return feature.IsURL(v) && !strings.HasPrefix(v, "~") }
+// wider says what all keys of the family share.
+const wider = "Regular expressions (~, ~*) with $1 to $9, and variables, work as in ingress-nginx without annotation validation."
 
 // pair reads "off" as "" and two words as "from to".
 func pair(in *feature.Reader, name string) string {
-	v := in.Matching(name, isPair, `off, or two words "from to" without variables and regular expressions`)
+	v := in.Matching(name, isPair, `off, or two words "from to"; from may be a regular expression behind ~ or ~*`)
 	if v == "off" {
 		return ""
 	}
 	return strings.Join(strings.Fields(v), " ")
 }
 
-// isPair reports whether a value is "off" or two words.
+// isPair reports whether a value is "off" or two words that can be compiled.
 func isPair(v string) bool {
-	if v == "off" {
-		return true
+	words := strings.Fields(v)
+	return v == "off" || len(words) == 2 && isFrom(words[0]) && isTo(words[1])
+}
+
+// maxWord is the longest word that is looked at, in bytes.
+const maxWord = 4096
+
+// isWord reports whether a value has only printable characters and no space, which nginx would take for the end of it.
+func isWord(v string) bool {
+	for i := 0; i < len(v); i++ {
+		if v[i] <= ' ' || v[i] == 0x7f {
+			return false
+		}
 	}
-	if words := strings.Fields(v); len(words) != 2 || strings.HasPrefix(words[0], "~") {
+	return v != "" && len(v) <= maxWord
+}
+
+// isFrom reports whether a value can be looked for: a word, or a regular expression that compiles.
+func isFrom(v string) bool {
+	expr, ok := strings.CutPrefix(v, "~")
+	if !isWord(v) || !ok {
+		return isWord(v)
+	}
+	expr, fold := strings.CutPrefix(expr, "*")
+	_, err := pattern.Compile(expr, fold)
+	return err == nil
+}
+
+// isTo reports whether a value can stand for what was found: a word whose variables there are. $1 to $9 are captures.
+func isTo(v string) bool {
+	if !isWord(v) {
 		return false
 	}
-	return feature.IsURL(strings.ReplaceAll(v, " ", ""))
+	text := make([]byte, 0, len(v))
+	for i := 0; i < len(v); i++ {
+		if v[i] == '$' && i+1 < len(v) && v[i+1] >= '1' && v[i+1] <= '9' {
+			i++
+			continue
+		}
+		text = append(text, v[i])
+	}
+	_, err := variable.Compile(string(text))
+	return err == nil
 }

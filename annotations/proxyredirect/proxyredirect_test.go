@@ -25,8 +25,18 @@ func TestRewriting(t *testing.T) {
 		"default changes nothing": {
 			annotations: map[string]string{"proxy-redirect-from": "default", "proxy-redirect-to": "/x"},
 		},
-		"variables and regular expressions are refused": {
-			annotations: map[string]string{"proxy-redirect-from": "~^http://(.*)", "proxy-redirect-to": "$scheme://x"},
+		"regular expressions, captures and variables": {
+			annotations: map[string]string{"proxy-redirect-from": "~*^http://([^/]+)/(.*)$", "proxy-redirect-to": "$scheme://$host/$1/$2"},
+			want:        ir.Policy{RedirectFrom: "~*^http://([^/]+)/(.*)$", RedirectTo: "$scheme://$host/$1/$2"},
+		},
+		"what does not compile is refused": {
+			annotations: map[string]string{
+				"proxy-redirect-from": "~(", "proxy-redirect-to": "$nobody", "proxy-cookie-domain": "~( a.test", "proxy-cookie-path": "/ $nobody",
+			},
+			refused: []string{"proxy-redirect-from", "proxy-redirect-to", "proxy-cookie-domain", "proxy-cookie-path"},
+		},
+		"several words are no address": {
+			annotations: map[string]string{"proxy-redirect-from": "http://a/ http://b/", "proxy-redirect-to": "/a /b"},
 			refused:     []string{"proxy-redirect-from", "proxy-redirect-to"},
 		},
 		"attributes of cookies are pairs": {
@@ -37,7 +47,7 @@ func TestRewriting(t *testing.T) {
 			annotations: map[string]string{"proxy-cookie-domain": "off", "proxy-cookie-path": "off"},
 		},
 		"what is no pair is refused": {
-			annotations: map[string]string{"proxy-cookie-domain": "a.test", "proxy-cookie-path": "~^/(.*) /x"},
+			annotations: map[string]string{"proxy-cookie-domain": "a.test", "proxy-cookie-path": "/a /b /c"},
 			refused:     []string{"proxy-cookie-domain", "proxy-cookie-path"},
 		},
 	} {

@@ -39,7 +39,7 @@ var Family = feature.Family{
 		},
 		{
 			Name: verifyDepth, Type: "number", Default: "1",
-			Doc: "The longest chain of CAs between the certificate of an endpoint and one of ca.crt.",
+			Doc: "How many intermediate certificates there may be between the certificate of an endpoint and a CA.",
 		},
 		{
 			Name: name, Type: "host name", Risk: feature.High,
@@ -121,7 +121,7 @@ func check(in *feature.Reader, t *ir.UpstreamTLS) bool {
 }
 
 // isPEM reports whether text holds a PEM block whose type ends in kind. It does not parse the block, which would cost
-// more than all the rest of a rebuild: whoever uses it does, and answers 502 if it is broken.
+// more than all the rest of a rebuild: the forwarder does that once, and a route whose block is broken answers 503.
 func isPEM(text, kind string) bool {
 	rest := []byte(text)
 	for {
