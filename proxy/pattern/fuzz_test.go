@@ -23,7 +23,7 @@ func FuzzCompile(f *testing.F) {
 		}
 		start := time.Now()
 		p, err := Compile(expr, fold)
-		if d := time.Since(start); d > time.Second {
+		if d := time.Since(start); d > 5*time.Second {
 			t.Fatalf("compiling %q took %v", expr, d)
 		}
 		if err != nil {
@@ -37,7 +37,7 @@ func FuzzCompile(f *testing.F) {
 		var got [Groups]string
 		found := p.Captures(s, &got)
 		if !p.Bounded() {
-			if d := time.Since(start); d > time.Second {
+			if d := time.Since(start); d > 5*time.Second {
 				t.Fatalf("%q in %q took %v", expr, s, d)
 			}
 			for _, c := range got {

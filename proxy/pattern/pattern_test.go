@@ -181,8 +181,8 @@ func TestCatastrophicPatternEndsWithinItsLimit(t *testing.T) {
 				t.Error("it matches")
 			}
 			p.Captures(s+"?", new([Groups]string))
-			// The limit is 20 ms for each; a loaded machine gets a wide margin.
-			if d := time.Since(start); d > time.Second {
+			// The limit is 20 ms for each, without it they would take years; a loaded machine gets a wide margin.
+			if d := time.Since(start); d > 10*time.Second {
 				t.Errorf("two searches took %v", d)
 			}
 		})
@@ -196,7 +196,7 @@ func TestCatastrophicPatternEndsWithinItsLimit(t *testing.T) {
 		if p.Match("/" + strings.Repeat("a", 4000) + "!") {
 			t.Error("it matches")
 		}
-		if d := time.Since(start); d > 200*time.Millisecond {
+		if d := time.Since(start); d > 5*time.Second {
 			t.Errorf("took %v", d)
 		}
 	})

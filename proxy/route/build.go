@@ -29,15 +29,19 @@ func (c *compiler) route(spec *ir.Route, host *ir.VirtualHost) *Route {
 	return r
 }
 
-// backend builds what leads to the upstreams of a route.
+// backend builds what leads to the upstreams of a route. One without a main upstream leads to its default.
 func (c *compiler) backend(r *Route, b *ir.Backend) {
-	if b.Upstream.IsZero() {
+	key := b.Upstream
+	if key.IsZero() {
+		key = b.Default
+	}
+	if key.IsZero() {
 		return
 	}
-	main := c.target(b.Upstream)
+	main := c.target(key)
 	r.Split.primary = main.upstream
 	plan := forward.Spec{Origin: &r.Origin, Policy: r.Policy, Trust: &c.settings.Trust, Main: main.settings}
-	if spec := b.Canary; spec != nil && !spec.Upstream.IsZero() && spec.Upstream != b.Upstream {
+	if spec := b.Canary; spec != nil && !spec.Upstream.IsZero() && spec.Upstream != key {
 		alt := c.target(spec.Upstream)
 		plan.Canary = alt.settings
 		r.Split.canary = c.canary(r, spec, alt.upstream)

@@ -2,7 +2,6 @@ package route
 
 import (
 	"errors"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -107,15 +106,6 @@ func compileRoute(t *testing.T, r ir.Route) (*Route, []Problem) {
 	cfg := &ir.Config{Hosts: []ir.VirtualHost{h}, Settings: ir.DefaultSettings()}
 	table, problems := Compile(cfg, &Env{Registry: upstream.NewRegistry(), State: filter.NewState()})
 	return table.Match("a.test", r.Path).Route, problems
-}
-
-// names returns the names of filters in order.
-func names(list []filter.Filter) string {
-	var out []string
-	for _, f := range list {
-		out = append(out, reflect.ValueOf(f).FieldByName("spec").Elem().FieldByName("name").String())
-	}
-	return strings.Join(out, " ")
 }
 
 func TestFiltersRunInTheOrderOfTheirPhases(t *testing.T) {
@@ -300,12 +290,13 @@ func TestRoutesCarryWhatTheConfigSays(t *testing.T) {
 func TestPlansOfTheForwarder(t *testing.T) {
 	f := forward.New(forward.Options{})
 	t.Cleanup(f.Close)
-	good, bad, empty := prefix("/good"), prefix("/bad"), prefix("/empty")
+	good, bad, empty, spare := prefix("/good"), prefix("/bad"), prefix("/empty"), prefix("/spare")
 	good.Policy.Host = "$host"
 	bad.Policy.Host = "$no_such_variable"
 	empty.Backend = ir.Backend{}
+	spare.Backend = ir.Backend{Default: upstream.Key{Service: "spare"}}
 	table, problems := Compile(
-		&ir.Config{Hosts: []ir.VirtualHost{host("a.test", good, bad, empty)}}, &Env{Registry: upstream.NewRegistry(), Forwarder: f},
+		&ir.Config{Hosts: []ir.VirtualHost{host("a.test", good, bad, empty, spare)}}, &Env{Registry: upstream.NewRegistry(), Forwarder: f},
 	)
 	if r := table.Match("a.test", "/good").Route; r.Plan == nil || r.Plan.Policy != r.Policy || r.Plan.Host == nil || r.Deny != 0 {
 		t.Errorf("/good: %+v", r)
@@ -315,6 +306,9 @@ func TestPlansOfTheForwarder(t *testing.T) {
 	}
 	if r := table.Match("a.test", "/empty").Route; r.Plan != nil || r.Deny != 0 {
 		t.Errorf("/empty: %+v", r)
+	}
+	if r := table.Match("a.test", "/spare").Route; r.Plan == nil || r.Split.Primary() == nil || r.Split.Primary() != r.Default {
+		t.Errorf("/spare: %+v", r)
 	}
 	if len(problems) != 1 || !strings.Contains(problems[0].Reason, "$no_such_variable") {
 		t.Errorf("problems %+v", problems)

@@ -9,7 +9,7 @@ import (
 	"github.com/yettproxy/yett/proxy/upstream"
 )
 
-// p and e make routes with a path; ~ before a path in a regex host says that it is meant as an expression.
+// prefix and exact make routes; "~" before the path says that it is meant as an expression.
 func prefix(path string) ir.Route { return newRoute(path, ir.Prefix) }
 func exact(path string) ir.Route  { return newRoute(path, ir.Exact) }
 
