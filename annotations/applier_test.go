@@ -3,6 +3,7 @@ package annotations
 import (
 	"fmt"
 	"reflect"
+	"sync"
 	"testing"
 
 	"github.com/yettproxy/yett/annotations/feature"
@@ -132,4 +133,22 @@ func BenchmarkApplier(b *testing.B) {
 	for b.Loop() {
 		a.Apply(src)
 	}
+}
+
+func TestApplyIsSafeForConcurrentUse(t *testing.T) {
+	src := ingress(map[string]string{"proxy-body-size": "x", "enable-cors": "true", "server-alias": "b.test", "proxy-body-sise": "1m"}, "ssl-redirect", "x")
+	want, wantProblems := Apply(src)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 50 {
+				got, problems := Apply(src)
+				if describe(got) != describe(want) || !reflect.DeepEqual(problems, wantProblems) {
+					t.Errorf("%s %+v, want %s %+v", describe(got), problems, describe(want), wantProblems)
+				}
+				Configure(src)
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/yettproxy/yett/annotations/affinity"
 	"github.com/yettproxy/yett/annotations/alias"
 	"github.com/yettproxy/yett/annotations/backend"
+	"github.com/yettproxy/yett/annotations/basicauth"
 	"github.com/yettproxy/yett/annotations/body"
 	"github.com/yettproxy/yett/annotations/canary"
 	"github.com/yettproxy/yett/annotations/clientlimits"
@@ -57,5 +58,6 @@ func Families() []feature.Family {
 		tlssettings.Family,
 		unsupported.Family,
 		access.Family,
+		basicauth.Family,
 	}
 }
