@@ -9,7 +9,7 @@ import (
 )
 
 // Handler answers one request. It must end the stream by Finish, Abort or Hijack before it returns, and
-// nobody may touch the exchange or its stream after that.
+// nobody may touch the exchange or its stream after that: a goroutine that reads the body must have ended.
 type Handler interface {
 	ServeExchange(x *filter.Exchange)
 }
@@ -23,12 +23,40 @@ type Server struct {
 	// Draining says that connections are to be closed after the response being written; nil for never.
 	Draining func() bool
 	// Rejected, if set, is told of each request that the engine answered by itself, with the reason in a
-	// few words: malformed heads, refused methods, OPTIONS *. What was not parsed is empty.
+	// few words: malformed heads, refused methods, OPTIONS *, heads that did not come in time (408, not
+	// answered). What was not parsed is empty.
 	Rejected func(x *filter.Exchange, reason string)
-	// Panicked, if set, is told of each panic of the handler; the connection is closed.
+	// Panicked, if set, is told of each panic of the handler. The request is answered with 500 if no
+	// answer had begun, and the connection is closed.
 	Panicked func(x *filter.Exchange, value any)
+
+	dates dates
 }
+
+// defaultLimits hold for a Server without any.
+var defaultLimits = wire.DefaultLimits()
 
 // Serve runs a connection to its end on the caller's goroutine and closes it, unless it was hijacked.
 // The TLS handshake, if any, is done. When ctx ends the connection is cut.
-func (s *Server) Serve(ctx context.Context, conn net.Conn, info *filter.Conn) { conn.Close() }
+func (s *Server) Serve(ctx context.Context, nc net.Conn, info *filter.Conn) {
+	c := &conn{srv: s, info: info}
+	c.link.init(nc)
+	if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, func() { c.cut(false) })
+		defer stop()
+	}
+	defer c.end()
+	for c.serveOne() {
+	}
+}
+
+// limits returns the limits in force.
+func (s *Server) limits() *wire.Limits {
+	if s.Limits == nil {
+		return &defaultLimits
+	}
+	return s.Limits()
+}
+
+// draining says whether connections are to be closed.
+func (s *Server) draining() bool { return s.Draining != nil && s.Draining() }

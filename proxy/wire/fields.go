@@ -246,6 +246,9 @@ func (f *Fields) DelKnown(id ID) {
 	f.remove(func(x *Field) bool { return x.ID == id })
 }
 
+// Drop removes all fields that match.
+func (f *Fields) Drop(match func(*Field) bool) { f.remove(match) }
+
 // remove drops the fields that match, in place and in order.
 func (f *Fields) remove(match func(*Field) bool) {
 	n := 0

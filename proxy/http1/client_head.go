@@ -1,0 +1,270 @@
+package http1
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+
+	"github.com/yettproxy/yett/proxy/wire"
+)
+
+// Ways for a response to be malformed.
+var (
+	errStatusLine  = fmt.Errorf("%w: status line", ErrMalformed)
+	errFieldLine   = fmt.Errorf("%w: field line", ErrMalformed)
+	errTwoLengths  = fmt.Errorf("%w: several lengths, or no number", ErrMalformed)
+	errTwoFramings = fmt.Errorf("%w: both transfer encoding and length", ErrMalformed)
+	errEncoding    = fmt.Errorf("%w: transfer encoding", ErrMalformed)
+	errInterims    = fmt.Errorf("%w: too many interim responses", ErrMalformed)
+	errHeadCut     = fmt.Errorf("%w: head cut short", ErrMalformed)
+)
+
+// maxInterim is the most bytes of interim heads that may come before a final one.
+const maxInterim = 64 << 10
+
+// bodyKind is how the body of a response is framed.
+type bodyKind uint8
+
+const (
+	kindNone bodyKind = iota
+	kindLength
+	kindChunked
+	kindClose
+)
+
+// responseFields are the fields that responseHead takes out of a head, a bit for each ID.
+const responseFields = framing | 1<<wire.TE | 1<<wire.ProxyAuthenticate | 1<<wire.ProxyAuthorization |
+	1<<wire.HTTP2Settings | 1<<wire.XAccelBuffering | 1<<wire.XAccelRedirect
+
+// responseHead parses the head of a response that is there as a whole.
+type responseHead struct {
+	lines
+	lengths, encodings, upgrades int
+	length                       int64
+	encoding, connection         string
+	close, keepAlive, named      bool
+	webSocket                    bool
+	minor                        uint8
+}
+
+// take implements taker: what frames the message, or belongs to the connection, is not handed on.
+func (h *responseHead) take(f wire.Field) (keep, ok bool) {
+	switch f.ID {
+	case wire.ContentLength:
+		h.lengths++
+		h.length, ok = wire.ParseLength(f.Value)
+		if !ok {
+			h.lengths = 2
+		}
+	case wire.TransferEncoding:
+		h.encodings++
+		h.encoding = f.Value
+	case wire.Connection:
+		for t, rest := wire.NextToken(f.Value); t != ""; t, rest = wire.NextToken(rest) {
+			switch {
+			case wire.EqualFold(t, "close"):
+				h.close = true
+			case wire.EqualFold(t, "keep-alive"):
+				h.keepAlive = true
+			case !wire.EqualFold(t, "upgrade"):
+				h.named = true
+			}
+		}
+		return h.named, true // stays until what it names has been removed
+	case wire.Upgrade:
+		h.upgrades++
+		h.webSocket = wire.EqualFold(f.Value, "websocket")
+	}
+	return false, true
+}
+
+// parse parses a whole head, the empty line at its end included, into r.
+func (h *responseHead) parse(head string, r *wire.Response) error {
+	*h = responseHead{}
+	h.lines = lines{
+		maxLine: math.MaxInt, maxCount: math.MaxInt, underscores: true,
+		dropAccel: true, taker: h, taken: responseFields,
+	}
+	b := wire.Bytes(head)
+	n := bytes.IndexByte(b, '\n')
+	if !h.statusLine(head[:n-1], r) {
+		return errStatusLine
+	}
+	h.pos = n + 1
+	if h.scan(b, &r.Fields) != complete || h.pos != len(b) {
+		return errFieldLine
+	}
+	if h.named {
+		h.dropNamed(&r.Fields)
+	}
+	return nil
+}
+
+// statusLine parses "HTTP/1.x NNN reason". The space before an empty reason may be missing, as it often is.
+func (h *responseHead) statusLine(line string, r *wire.Response) bool {
+	const prefix = "HTTP/1."
+	if len(line) < len("HTTP/1.1 200") || line[:len(prefix)] != prefix || !isDigit(line[7]) || line[8] != ' ' {
+		return false
+	}
+	h.minor = line[7] - '0'
+	for _, c := range wire.Bytes(line[9:12]) {
+		if !isDigit(c) {
+			return false
+		}
+		r.Status = r.Status*10 + int(c-'0')
+	}
+	if line = line[12:]; line != "" {
+		if line[0] != ' ' {
+			return false
+		}
+		r.Reason = line[1:]
+	}
+	return r.Status >= 100 && wire.ValidValue(r.Reason)
+}
+
+// dropNamed removes the fields that Connection fields name, and these.
+func (h *responseHead) dropNamed(f *wire.Fields) {
+	for {
+		list, ok := f.Get(wire.Connection)
+		if !ok {
+			return
+		}
+		f.Drop(func(x *wire.Field) bool {
+			return x.ID != wire.Connection && wire.HasToken(list, x.Name) || x.ID == wire.Connection && x.Value == list
+		})
+	}
+}
+
+// ReadResponse reads one head, interim ones (1xx) too, each with a call of its own. Its strings are in a.
+// Framing and hop-by-hop fields, those that Connection names, and X-Accel-* are left out of r.Fields. A
+// head longer than maxHead bytes is an error. After a time-out it may be called again and goes on where it was.
+func (c *ClientConn) ReadResponse(r *wire.Response, a *wire.Arena, method string, maxHead int) error {
+	n, err := c.readHead(maxHead)
+	if err != nil {
+		return err
+	}
+	r.Reset()
+	head := a.Copy(c.in[c.pos : c.pos+n])
+	c.pos += n
+	c.scanned = 0
+	if err := c.head.parse(head, r); err != nil {
+		return c.failed(err)
+	}
+	if r.Status < 200 && r.Status != http.StatusSwitchingProtocols {
+		if c.interim += n; c.interim > maxInterim {
+			return c.failed(errInterims)
+		}
+		return nil
+	}
+	if err := c.setFraming(r, method); err != nil {
+		return c.failed(err)
+	}
+	if r.Status == http.StatusSwitchingProtocols && (!c.upgrading || c.head.upgrades != 1 || !c.head.webSocket) {
+		return c.failed(ErrUnexpectedUpgrade)
+	}
+	c.state = stateBody
+	if c.kind == kindNone {
+		c.state = stateComplete
+	}
+	return nil
+}
+
+// setFraming decides how long the body is (RFC 9112 section 6.3). What two readers could take differently
+// is an error.
+func (c *ClientConn) setFraming(r *wire.Response, method string) error {
+	h := &c.head
+	switch {
+	case h.lengths > 1:
+		return errTwoLengths
+	case h.lengths > 0 && h.encodings > 0:
+		return errTwoFramings
+	case h.encodings > 1 || h.encodings == 1 && (h.minor == 0 || !wire.EqualFold(h.encoding, "chunked")):
+		return errEncoding
+	}
+	c.keep = h.minor > 0 && !h.close
+	r.Length = wire.Unknown
+	if h.lengths == 1 {
+		r.Length = h.length
+	}
+	switch {
+	case r.Status == http.StatusSwitchingProtocols:
+		c.kind, c.keep, r.Length = kindNone, false, 0
+	case method == http.MethodHead || r.Status == http.StatusNotModified:
+		c.kind = kindNone
+		r.HasLength = h.lengths == 1
+	case r.Status == http.StatusNoContent:
+		c.kind, r.Length = kindNone, 0
+	case h.encodings == 1:
+		c.kind = kindChunked
+		c.chunks = chunks{spaces: true}
+	case h.lengths == 1:
+		c.kind, c.left = kindLength, h.length
+		if h.length == 0 {
+			c.kind = kindNone
+		}
+	default:
+		c.kind, c.keep = kindClose, false
+	}
+	return nil
+}
+
+// readHead reads until a whole head is buffered and returns its length.
+func (c *ClientConn) readHead(maxHead int) (int, error) {
+	for {
+		b := c.in[c.pos:c.end]
+		if i := bytes.Index(b[c.scanned:], wire.Bytes("\r\n\r\n")); i >= 0 {
+			if n := c.scanned + i + 4; n <= maxHead {
+				return n, nil
+			}
+			return 0, c.failed(ErrHeadTooLarge)
+		}
+		if len(b) > maxHead {
+			return 0, c.failed(ErrHeadTooLarge)
+		}
+		if !plausible(b, c.scanned) {
+			return 0, c.failed(errStatusLine)
+		}
+		c.scanned = max(0, len(b)-3)
+		if err := c.fill(maxHead + 1); err != nil {
+			return 0, c.headFailed(err, len(b))
+		}
+	}
+}
+
+// plausible reports whether b may be the beginning of a head, so that rubbish is not waited for. What is
+// before from was looked at before.
+func plausible(b []byte, from int) bool {
+	const prefix = "HTTP/1."
+	if n := min(len(b), len(prefix)); string(b[:n]) != prefix[:n] {
+		return false
+	}
+	for {
+		i := bytes.IndexByte(b[from:], '\n')
+		if i < 0 {
+			return true
+		}
+		if from += i; b[from-1] != '\r' {
+			return false
+		}
+		from++
+	}
+}
+
+// headFailed returns the error of a read within a head of which n bytes had come.
+func (c *ClientConn) headFailed(err error, n int) error {
+	if err == io.EOF && n > 0 {
+		return c.failed(errHeadCut)
+	}
+	if err == io.EOF {
+		c.state = stateFailed
+	}
+	return err
+}
+
+// failed makes the connection unusable.
+func (c *ClientConn) failed(err error) error {
+	c.state, c.keep = stateFailed, false
+	return err
+}

@@ -1,0 +1,176 @@
+package http1
+
+import (
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/wire"
+)
+
+// conn is one client connection. It is all that an idle connection keeps, with the net.Conn and the
+// stack of its goroutine: the stream is borrowed when a request comes.
+type conn struct {
+	link
+	srv    *Server
+	info   *filter.Conn
+	limits *wire.Limits
+	s      *stream // nil while the connection waits
+
+	hijacked bool
+}
+
+// lend implements lender.
+func (c *conn) lend() []byte {
+	c.s = borrowStream(c)
+	return c.s.in
+}
+
+// reclaim implements lender.
+func (c *conn) reclaim() {
+	c.s.release()
+	c.s = nil
+}
+
+// serveOne serves the next request. It returns false if there is none, or if it was the last.
+func (c *conn) serveOne() bool {
+	if !c.await() || !c.readHead() {
+		return false
+	}
+	s := c.s
+	x := &s.x
+	x.Start = time.Now()
+	c.info.Requests++
+	s.body.begin(&x.Request, c.limits)
+	switch {
+	case x.Request.Target == "*", s.head.maxForwards == 0 && x.Request.Method == http.MethodOptions:
+		s.answerOptions()
+	default:
+		if s.head.maxForwards > 0 && x.Request.Method == http.MethodOptions {
+			hops := strconv.AppendInt(x.Arena.Begin(), int64(s.head.maxForwards-1), 10)
+			x.Overrides.AddKnown(wire.MaxForwards, x.Arena.End(hops))
+		}
+		c.srv.Handler.ServeExchange(x)
+	}
+	return c.settle()
+}
+
+// await waits for the first byte of a request.
+func (c *conn) await() bool {
+	if c.s != nil && c.s.end > 0 {
+		c.limits = c.srv.limits()
+		return true // pipelined
+	}
+	w := c.info.Watch
+	if w != nil && !w.Idle() {
+		return false
+	}
+	c.limits = c.srv.limits()
+	wait := c.limits.IdleTimeout
+	if c.info.Requests == 0 {
+		wait = c.limits.HeadTimeout
+	}
+	c.read.timeout, c.write.timeout = int64(wait), int64(c.limits.WriteTimeout)
+	var p []byte
+	if c.s != nil {
+		p = c.s.in
+	}
+	n, err := c.readLent(c, p)
+	if err != nil {
+		return false
+	}
+	c.s.end = n
+	return w == nil || w.Active()
+}
+
+// readHead reads the head of a request, of which something has come.
+func (c *conn) readHead() bool {
+	s := c.s
+	https := c.info.HTTPS || c.info.TLS != nil
+	s.head.reset(&s.x.Request, &s.x.Arena, c.limits, https)
+	for {
+		done, no := s.head.parse(s.in[:s.end])
+		if done {
+			c.read.fixed, c.read.timeout = 0, int64(c.limits.BodyTimeout)
+			s.pos, s.base = s.head.pos, s.head.pos
+			if no.status != 0 {
+				c.reject(no)
+				return false
+			}
+			return true
+		}
+		if s.end == len(s.in) {
+			s.growHead(c.limits.HeadBytes)
+			s.x.Request.Reset()
+			s.head.reset(&s.x.Request, &s.x.Arena, c.limits, https)
+		}
+		// Over TLS the first byte always comes alone, and the rest with the next read.
+		if c.read.fixed == 0 && c.limits.HeadTimeout > 0 && s.end > 1 {
+			c.read.fixed = clock() + int64(c.limits.HeadTimeout)
+		}
+		n, err := c.readInto(s.in[s.end:])
+		if err != nil {
+			c.headFailed(err)
+			return false
+		}
+		s.end += n
+	}
+}
+
+// keep reports whether the connection may go on after the response being written.
+func (c *conn) keep() bool {
+	return c.info.Requests < c.limits.RequestsPerConnection && c.limits.IdleTimeout > 0 && !c.srv.draining()
+}
+
+// handOver gives up the connection for Hijack.
+func (c *conn) handOver() net.Conn {
+	c.hijacked = true
+	if w := c.info.Watch; w != nil {
+		w.Tunnel()
+	}
+	if c.read.armed != 0 || c.write.armed != 0 {
+		c.conn.SetDeadline(time.Time{}) // of a connection that is closed: whoever has it will see
+	}
+	return c.conn
+}
+
+// end ends the connection, also after a panic.
+func (c *conn) end() {
+	if v := recover(); v != nil {
+		c.panicked(v)
+		return
+	}
+	if !c.hijacked {
+		c.conn.Close()
+	}
+	if c.s != nil {
+		c.s.pos = c.s.end
+		c.s.reset()
+		c.reclaim()
+	}
+}
+
+// panicked answers a request whose handler panicked. The stream is not used again, since nobody knows
+// who still has it.
+func (c *conn) panicked(value any) {
+	s, waiting := c.s, c.s == nil
+	if waiting {
+		s = borrowStream(c)
+	}
+	c.s = nil
+	if c.srv.Panicked != nil {
+		c.srv.Panicked(&s.x, value)
+	}
+	switch {
+	case c.hijacked:
+	case waiting:
+		c.cut(false)
+	case s.out.began || s.out.aborted.Load():
+		c.cut(s.out.mode == modeClose)
+	default:
+		s.answerError(http.StatusInternalServerError)
+		c.conn.Close()
+	}
+}

@@ -1,0 +1,339 @@
+package http1
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/yettproxy/yett/proxy/wire"
+)
+
+// A link reads and writes one connection. It differs from net.Conn in three ways, all for the sake of
+// what a small exchange costs:
+//
+//   - Memory is not held while waiting. A read may begin without a buffer: one is borrowed when bytes have
+//     come. Plain TCP does this within one wait of the poller (syscall.RawConn); TLS reads its first byte into the link.
+//   - Deadlines are lazy. They are armed by a read or write that has to wait, never by one that does not,
+//     and only if the one still armed from earlier would come too early or too late by more than the slack.
+//     A deadline that passes while nobody waits is noticed by the next operation, which arms a new one and goes on.
+//   - The first write of a request can be left to the read of its response (readAfter), which saves asking the
+//     kernel for bytes that cannot have come yet.
+type link struct {
+	conn net.Conn
+	raw  syscall.RawConn // nil unless conn is plain TCP and the platform is known
+	sock syscall.RawConn // the socket underneath, also of TLS; nil if there is none to be seen
+
+	onRead, onWrite func(fd uintptr) bool // tryRead and tryWrite, bound once
+	onPeek          func(fd uintptr)
+	peeked          error
+
+	read, write timer
+
+	lender  lender // lends the buffer of the read under way; nil if dst is to be kept
+	dst     []byte
+	first   []byte // to be written before the read under way waits
+	got     int
+	readErr error
+	tried   bool // whether the read under way got as far as tryRead
+
+	src, src2 []byte
+	put       int
+	writeErr  error
+	wtried    bool
+
+	tiny    [1]byte
+	hasTiny bool // tiny holds a byte that was read ahead
+	cutOff  atomic.Bool
+	// interrupted makes the read that is waiting, and all later ones, end at once.
+	interrupted atomic.Bool
+}
+
+// lender lends memory to a read at the moment at which there is something to put into it.
+type lender interface {
+	// lend returns a buffer to read into.
+	lend() []byte
+	// reclaim takes it back: the read has to wait.
+	reclaim()
+}
+
+// epoch is what deadlines are counted from, so that they are single numbers.
+var epoch = time.Now()
+
+// clock returns the nanoseconds since epoch.
+func clock() int64 { return int64(time.Since(epoch)) }
+
+// timer says when a read or a write that waits has to give up.
+type timer struct {
+	timeout int64 // longest wait in nanoseconds; 0 for no limit
+	fixed   int64 // if not 0, the time by which to give up, whatever timeout says
+	armed   int64 // what the connection has been told: a time, 0 for never, -1 for something unknown
+}
+
+// unknown is the value of timer.armed if the deadline was moved behind the timer's back.
+const unknown = -1
+
+// slack is how much later than asked for a deadline may be.
+func slack(timeout int64) int64 {
+	if timeout < int64(time.Second) {
+		return timeout
+	}
+	return timeout / 20
+}
+
+// due returns the deadline that has to be armed now, and whether the one armed must be changed for it.
+func (t *timer) due() (at int64, change bool) {
+	if t.fixed != 0 {
+		return t.fixed, t.armed != t.fixed
+	}
+	if t.timeout == 0 {
+		return 0, t.armed != 0
+	}
+	now := clock()
+	longest := t.timeout + slack(t.timeout)
+	if left := t.armed - now; left >= t.timeout && left <= longest {
+		return 0, false
+	}
+	return now + longest, true
+}
+
+// deadline converts what due returns.
+func deadline(at int64) time.Time {
+	if at == 0 {
+		return time.Time{}
+	}
+	return epoch.Add(time.Duration(at))
+}
+
+// init prepares the link for a connection.
+func (l *link) init(conn net.Conn) {
+	l.conn = conn
+	t := tcpOf(conn)
+	if t != nil {
+		l.sock = rawConn(t)
+	}
+	if net.Conn(t) == conn && l.sock != nil {
+		l.raw = l.sock
+		l.onRead, l.onWrite = l.tryRead, l.tryWrite
+	}
+	l.read.armed, l.write.armed = unknown, unknown
+}
+
+// armRead makes sure that a read which begins to wait now will give up in time.
+func (l *link) armRead() error {
+	at, change := l.read.due()
+	if !change {
+		return nil
+	}
+	l.read.armed = at
+	return l.conn.SetReadDeadline(deadline(at))
+}
+
+// armWrite is armRead for writes.
+func (l *link) armWrite() error {
+	at, change := l.write.due()
+	if !change {
+		return nil
+	}
+	l.write.armed = at
+	return l.conn.SetWriteDeadline(deadline(at))
+}
+
+// readInto reads into p, which must not be empty.
+func (l *link) readInto(p []byte) (int, error) {
+	if l.hasTiny {
+		l.hasTiny = false
+		p[0] = l.tiny[0]
+		return 1, nil
+	}
+	if l.raw != nil {
+		l.dst, l.lender = p, nil
+		return l.readRaw()
+	}
+	if err := l.armRead(); err != nil {
+		return 0, err
+	}
+	if l.interrupted.Load() {
+		return 0, wire.ErrInterrupted
+	}
+	n, err := l.conn.Read(p)
+	if n > 0 {
+		return n, nil
+	}
+	return 0, l.readFailed(err)
+}
+
+// readLent reads into a buffer that from lends once there is something to read. p is what from has lent
+// already, or nil.
+func (l *link) readLent(from lender, p []byte) (int, error) {
+	if l.raw != nil && !l.hasTiny {
+		l.dst, l.lender = p, from
+		return l.readRaw()
+	}
+	if !l.hasTiny {
+		if p != nil {
+			from.reclaim()
+		}
+		if _, err := l.readInto(l.tiny[:]); err != nil {
+			return 0, err
+		}
+		p = nil
+	}
+	if p == nil {
+		p = from.lend()
+	}
+	l.hasTiny = false
+	p[0] = l.tiny[0]
+	return 1, nil
+}
+
+// readAfter writes first and then waits for what comes back, as readLent does. It may only be used if
+// nothing can have come before first is sent. It returns how much of first was sent.
+func (l *link) readAfter(first []byte, from lender) (sent, n int, err error) {
+	if l.raw == nil {
+		sent, err = l.writeAll(first, nil)
+		if err != nil {
+			return sent, 0, err
+		}
+		n, err = l.readLent(from, nil)
+		return sent, n, err
+	}
+	l.first, l.dst, l.lender = first, nil, from
+	n, err = l.readRaw()
+	sent = len(first) - len(l.first)
+	if rest := l.first; len(rest) > 0 {
+		l.first = nil
+		if err != nil && err != errShortWrite {
+			return sent, 0, err
+		}
+		m, err := l.writeAll(rest, nil)
+		if err != nil {
+			return sent + m, 0, err
+		}
+		n, err = l.readLent(from, nil)
+		return sent + m, n, err
+	}
+	return sent, n, err
+}
+
+// errShortWrite says that the kernel did not take all of link.first.
+var errShortWrite = errors.New("short write")
+
+// readRaw does the read that dst, lender and first describe.
+func (l *link) readRaw() (int, error) {
+	for again := false; ; again = true {
+		l.tried = false
+		err := l.raw.Read(l.onRead)
+		if err == nil {
+			return l.got, l.readErr
+		}
+		err = l.readFailed(err)
+		if l.tried || again || err != os.ErrDeadlineExceeded {
+			return 0, err
+		}
+		// The deadline passed while nobody was reading.
+		l.read.armed = unknown
+		if err := l.armRead(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// tryRead is what the poller calls whenever there may be something to read. It returns false to wait.
+func (l *link) tryRead(fd uintptr) bool {
+	l.tried = true
+	l.got, l.readErr = 0, nil
+	if l.first != nil {
+		return l.tryFirst(fd)
+	}
+	if l.dst == nil {
+		l.dst = l.lender.lend()
+	}
+	n, err := sysRead(fd, l.dst)
+	switch {
+	case err == syscall.EAGAIN:
+		if l.lender != nil {
+			l.lender.reclaim()
+			l.dst = nil
+		}
+		return !l.park()
+	case err != nil:
+		l.readErr = err
+	case n == 0:
+		l.readErr = io.EOF
+	}
+	l.got = n
+	return true
+}
+
+// tryFirst writes first and begins to wait.
+func (l *link) tryFirst(fd uintptr) bool {
+	n, err := sysWrite(fd, l.first)
+	if err != nil && err != syscall.EAGAIN {
+		l.readErr = err
+		return true
+	}
+	if n < len(l.first) {
+		l.first = l.first[max(n, 0):]
+		l.readErr = errShortWrite
+		return true
+	}
+	l.first = nil
+	return !l.park()
+}
+
+// park prepares the read under way for waiting. It returns false if it must not wait.
+func (l *link) park() bool {
+	if l.readErr = l.armRead(); l.readErr != nil {
+		return false
+	}
+	// Interrupt sets the flag before it moves the deadline, so either it is seen here, or the deadline
+	// is moved after it was armed above.
+	if l.interrupted.Load() {
+		l.readErr = wire.ErrInterrupted
+		return false
+	}
+	return true
+}
+
+// readFailed simplifies the error of a read, so that callers can compare it.
+func (l *link) readFailed(err error) error {
+	switch {
+	case err == nil:
+		return io.ErrNoProgress
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		if l.interrupted.Load() {
+			return wire.ErrInterrupted
+		}
+		return os.ErrDeadlineExceeded
+	}
+	return err
+}
+
+// interrupt makes a read that waits, and all later ones, return wire.ErrInterrupted. Any goroutine may
+// call it.
+func (l *link) interrupt() {
+	l.interrupted.Store(true)
+	l.conn.SetReadDeadline(time.Unix(1, 0)) // of a connection that is closed already: nothing to wake
+}
+
+// resume undoes interrupt.
+func (l *link) resume() {
+	if l.interrupted.Load() {
+		l.interrupted.Store(false)
+		l.read.armed = unknown
+	}
+}
+
+// tcpOf returns the TCP connection under conn, or nil if that cannot be seen.
+func tcpOf(conn net.Conn) *net.TCPConn {
+	if t, ok := conn.(*tls.Conn); ok {
+		conn = t.NetConn()
+	}
+	t, _ := conn.(*net.TCPConn)
+	return t
+}
