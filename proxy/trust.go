@@ -166,8 +166,14 @@ func first(list string) string {
 
 // isPort reports whether s is a port number.
 func isPort(s string) bool {
-	n, err := strconv.ParseUint(s, 10, 16)
-	return err == nil && n > 0
+	n := 0
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' || i > 4 {
+			return false
+		}
+		n = 10*n + int(s[i]-'0')
+	}
+	return n > 0 && n < 1<<16
 }
 
 // identify keeps the client's X-Request-ID or makes one of 16 random bytes, in hex as nginx does.

@@ -1,0 +1,9 @@
+// Command yett is a Kubernetes Ingress controller with the proxy inside one process.
+//
+//	yett controller   serves the Ingresses of a cluster
+//	yett serve        serves manifest files, without a cluster
+//	yett demo         serves examples with backends of its own, and prints curl lines
+//	yett version      prints the version
+//
+// This package holds flags, wiring and the life cycle; one file a subcommand. Everything else is below.
+package main

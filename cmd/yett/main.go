@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker.
+var version = ""
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := newRoot().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "yett:", err)
+		os.Exit(1)
+	}
+}
+
+// newRoot returns the command with its subcommands. Without one it is the controller, so that a manifest
+// made for ingress-nginx runs with only the image changed.
+func newRoot() *cobra.Command {
+	controller := newController()
+	root := &cobra.Command{
+		Use:           "yett",
+		Short:         "Kubernetes Ingress controller with the proxy inside",
+		Long:          "Yett reconciles Ingress objects and their ingress-nginx annotations into an in-process routing table\nand forwards requests straight to Pod IPs.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(controller, newServe(), newDemo(), newVersion())
+	return root
+}
+
+// newVersion returns `yett version`.
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "yett", versionText()) },
+	}
+}
+
+// versionText returns the version set at build time, else the one the toolchain recorded.
+func versionText() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "dev"
+}

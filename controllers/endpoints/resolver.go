@@ -1,0 +1,140 @@
+package endpoints
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/yettproxy/yett/proxy/upstream"
+)
+
+// Lookup finds the addresses of a name; (*net.Resolver).LookupNetIP is one.
+type Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
+
+// Resolver keeps the upstreams of ExternalName Services up to date with DNS. A name that cannot be resolved
+// keeps its last addresses: a name server that is away for a moment is no reason to lose traffic.
+type Resolver struct {
+	lookup Lookup
+	every  time.Duration
+	log    logr.Logger
+	// allowLoopback lets names resolve to the proxy's own host, which nginx refuses.
+	allowLoopback bool
+
+	mu    sync.Mutex
+	names map[upstream.Key]*followed
+}
+
+// followed is a name that is resolved again and again.
+type followed struct {
+	u      *upstream.Upstream
+	host   string
+	port   uint16
+	last   []netip.Addr
+	failed bool
+}
+
+// lookupTimeout limits one look-up.
+const lookupTimeout = 5 * time.Second
+
+// NewResolver returns a resolver that looks names up again at an interval; Run does so.
+func NewResolver(lookup Lookup, every time.Duration, allowLoopback bool, log logr.Logger) *Resolver {
+	return &Resolver{lookup: lookup, every: every, allowLoopback: allowLoopback, log: log, names: map[upstream.Key]*followed{}}
+}
+
+// follow begins to resolve a name for an upstream. The first look-up is made at once, so that a table does
+// not go live before the name is known, if it can be known.
+func (r *Resolver) follow(ctx context.Context, u *upstream.Upstream, host string, port uint16) {
+	r.mu.Lock()
+	f := r.names[u.Key()]
+	if f != nil && f.host == host && f.port == port {
+		r.mu.Unlock()
+		return
+	}
+	f = &followed{u: u, host: host, port: port}
+	r.names[u.Key()] = f
+	r.mu.Unlock()
+	r.refresh(ctx, f)
+}
+
+// forget stops resolving for an upstream.
+func (r *Resolver) forget(key upstream.Key) {
+	r.mu.Lock()
+	delete(r.names, key)
+	r.mu.Unlock()
+}
+
+// retain forgets all upstreams but some.
+func (r *Resolver) retain(keep func(upstream.Key) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key := range r.names {
+		if !keep(key) {
+			delete(r.names, key)
+		}
+	}
+}
+
+// Run looks all names up again and again until the context ends.
+func (r *Resolver) Run(ctx context.Context) error {
+	ticker := time.NewTicker(r.every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		r.mu.Lock()
+		list := make([]*followed, 0, len(r.names))
+		for _, f := range r.names {
+			list = append(list, f)
+		}
+		r.mu.Unlock()
+		for _, f := range list {
+			r.refresh(ctx, f)
+		}
+	}
+}
+
+// refresh looks one name up and publishes its addresses if they changed.
+func (r *Resolver) refresh(ctx context.Context, f *followed) {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	found, err := r.lookup(ctx, "ip", f.host)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.names[f.u.Key()] != f {
+		return // it follows another name by now
+	}
+	if err != nil {
+		if !f.failed {
+			r.log.Info("name not resolved; its last addresses stay in use", "name", f.host, "reason", err.Error())
+		}
+		f.failed = true
+		return
+	}
+	f.failed = false
+	var addresses []netip.Addr
+	for _, a := range found {
+		a = a.Unmap()
+		if a.IsLoopback() && !r.allowLoopback || a.IsUnspecified() {
+			r.log.Info("name resolves to this host: refused", "name", f.host, "address", a.String())
+			continue
+		}
+		addresses = append(addresses, a)
+	}
+	slices.SortFunc(addresses, netip.Addr.Compare)
+	if addresses = slices.Compact(addresses); slices.Equal(addresses, f.last) && f.last != nil {
+		return
+	}
+	f.last = addresses
+	specs := make([]upstream.Spec, 0, len(addresses))
+	for _, a := range addresses {
+		specs = append(specs, upstream.Spec{Address: upstream.Address{AddrPort: netip.AddrPortFrom(a, f.port), Name: f.host}})
+	}
+	f.u.Publish(specs)
+}

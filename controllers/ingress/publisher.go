@@ -1,0 +1,153 @@
+package ingress
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/go-logr/logr"
+
+	"github.com/yettproxy/yett/annotations/feature"
+	"github.com/yettproxy/yett/controllers/endpoints"
+	"github.com/yettproxy/yett/controllers/store"
+	"github.com/yettproxy/yett/controllers/translate"
+	"github.com/yettproxy/yett/proxy"
+	"github.com/yettproxy/yett/proxy/observe"
+)
+
+// Publisher brings a snapshot of all objects to the proxy.
+type Publisher struct {
+	Options translate.Options
+	Proxy   *proxy.Proxy
+	Feeder  *endpoints.Feeder
+	// Report is told what became of every Ingress after each publish; it may be nil and must not block.
+	Report func(*translate.Result)
+	// Metrics of the control plane; nil for none.
+	Metrics *observe.Controller
+	Log     logr.Logger
+
+	mu         sync.Mutex
+	generation int
+	said       map[string]bool
+	verdicts   []translate.Verdict
+}
+
+// Orphans returns the Ingresses that lead nowhere at the moment: all the time for a Service that is missing,
+// until a pod is ready for one without endpoints.
+func (p *Publisher) Orphans() (list []observe.Orphan) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.verdicts {
+		v := &p.verdicts[i]
+		for _, key := range v.Upstreams {
+			if u := p.Proxy.Registry().Lookup(key); u != nil && u.Ready() {
+				continue
+			}
+			list = append(list, observe.Orphan{Namespace: v.Name.Namespace, Ingress: v.Name.Name, Type: "no-endpoint"})
+			break
+		}
+	}
+	return list
+}
+
+// Publish translates a snapshot, fills the upstreams that are new, swaps the table in, and reports. The
+// order matters: no table goes live with an upstream that nobody has filled. With all, endpoints are read again
+// for every upstream, for sources that do not tell of them apart.
+func (p *Publisher) Publish(ctx context.Context, s *store.Snapshot, source endpoints.Source, all bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	start := time.Now()
+	result := translate.Translate(&s.Objects, &p.Options)
+	if err := p.Feeder.Want(ctx, source, result.Config.Upstreams, all); err != nil {
+		p.Metrics.Failed()
+		return fmt.Errorf("read endpoints: %w", err)
+	}
+	problems := p.Proxy.Apply(result.Config)
+	p.Metrics.Published(hash(s), start)
+	attach(result, problems)
+	p.generation++
+	p.Log.V(1).Info("published", "generation", p.generation, "hosts", len(result.Config.Hosts),
+		"upstreams", len(result.Config.Upstreams), "ingresses", len(result.Verdicts), "duration", time.Since(start).String())
+	p.verdicts = result.Verdicts
+	p.say(result)
+	if p.Report != nil {
+		p.Report(result)
+	}
+	return nil
+}
+
+// hash returns a number that differs when the Ingresses do, for the metric config_hash: equal numbers on
+// all replicas say that they serve the same. Order does not matter.
+func hash(s *store.Snapshot) (sum uint64) {
+	for _, o := range s.Ingresses {
+		sum += xxhash.Sum64String(string(o.UID) + "\x00" + o.ResourceVersion)
+	}
+	return sum
+}
+
+// attach files what the proxy could not put to work under the Ingress that it came from.
+func attach(result *translate.Result, problems []proxy.Problem) {
+	if len(problems) == 0 {
+		return
+	}
+	index := make(map[[2]string]int, len(result.Verdicts))
+	for i := range result.Verdicts {
+		name := result.Verdicts[i].Name
+		index[[2]string{name.Namespace, name.Name}] = i
+	}
+	for _, problem := range problems {
+		i, ok := index[[2]string{problem.Origin.Namespace, problem.Origin.Ingress}]
+		if !ok || problem.Origin.Ingress == "" {
+			result.Problems = append(result.Problems, translate.ObjectProblem{
+				Kind: kindOf(problem), Problem: feature.Problem{Key: problem.Certificate.String(), Reason: problem.Reason},
+			})
+			continue
+		}
+		v := &result.Verdicts[i]
+		if len(v.Problems) < translate.MaxProblems {
+			v.Problems = append(v.Problems, feature.Problem{Key: "spec.rules", Value: problem.Origin.Host + problem.Origin.Path, Reason: problem.Reason})
+		}
+		if v.State == translate.Active {
+			v.State = translate.Partial
+		}
+	}
+}
+
+// kindOf tells what a problem without an Ingress is about.
+func kindOf(p proxy.Problem) translate.Kind {
+	if !p.Certificate.IsZero() {
+		return translate.Secret
+	}
+	return translate.ConfigMap
+}
+
+// say logs each problem once, as long as it stands.
+func (p *Publisher) say(result *translate.Result) {
+	said := make(map[string]bool, len(p.said))
+	once := func(kind, name string, problem feature.Problem) {
+		id := kind + "\x00" + name + "\x00" + problem.Key + "\x00" + problem.Value + "\x00" + problem.Reason
+		if said[id] {
+			return
+		}
+		said[id] = true
+		if !p.said[id] {
+			p.Log.Info("not as written", "kind", kind, "name", name, "key", problem.Key, "value", problem.Value,
+				"reason", problem.Reason, "denied", problem.Denied)
+		}
+	}
+	for i := range result.Verdicts {
+		v := &result.Verdicts[i]
+		if v.State == translate.Ignored && v.Reason != "" {
+			once("Ingress", v.Name.String(), feature.Problem{Key: "ignored", Reason: v.Reason})
+		}
+		for _, problem := range v.Problems {
+			once("Ingress", v.Name.String(), problem)
+		}
+	}
+	for _, problem := range result.Problems {
+		once(string(problem.Kind), problem.Name.String(), problem.Problem)
+	}
+	p.said = said
+}

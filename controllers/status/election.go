@@ -1,0 +1,67 @@
+package status
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// Election decides which replica writes. It is ingress-nginx's: a Lease, renewed at half its duration and
+// retried at a quarter.
+type Election struct {
+	Client kubernetes.Interface
+	Lease  types.NamespacedName
+	// Identity tells replicas apart: the pod's name.
+	Identity string
+	// Duration is how long a leader may be silent.
+	Duration time.Duration
+	Log      logr.Logger
+	// Changed is told who leads; it may be nil.
+	Changed func(leading bool)
+}
+
+// Run takes part until the context ends and calls lead, whose context ends with the leadership, each time this
+// replica is elected. The Lease is given back at the end, so that another replica need not wait.
+func (e *Election) Run(ctx context.Context, lead func(context.Context)) error {
+	for ctx.Err() == nil {
+		elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+			Lock: &resourcelock.LeaseLock{
+				LeaseMeta:  metav1.ObjectMeta{Namespace: e.Lease.Namespace, Name: e.Lease.Name},
+				Client:     e.Client.CoordinationV1(),
+				LockConfig: resourcelock.ResourceLockConfig{Identity: e.Identity},
+			},
+			LeaseDuration: e.Duration, RenewDeadline: e.Duration / 2, RetryPeriod: e.Duration / 4,
+			ReleaseOnCancel: true,
+			Name:            e.Lease.Name,
+			Callbacks: leaderelection.LeaderCallbacks{
+				OnStartedLeading: func(ctx context.Context) {
+					e.Log.Info("leading")
+					e.tell(true)
+					lead(ctx)
+				},
+				OnStoppedLeading: func() {
+					e.Log.Info("not leading")
+					e.tell(false)
+				},
+			},
+		})
+		if err != nil {
+			return err
+		}
+		elector.Run(ctx)
+	}
+	return nil
+}
+
+// tell passes a change on.
+func (e *Election) tell(leading bool) {
+	if e.Changed != nil {
+		e.Changed(leading)
+	}
+}
