@@ -127,6 +127,10 @@ type Exchange struct {
 	// authorization service, affinity cookies.
 	ResponseAdd wire.Fields
 
+	// AuthCookies are Set-Cookie values of an authorization service. The filter that put them here adds them to
+	// the response once its status is known, since some statuses do not get them.
+	AuthCookies []string
+
 	// Attempts are the tries to get an answer, the last one last; NumAttempts says how many there are.
 	Attempts    [MaxAttempts]Attempt
 	NumAttempts int
@@ -151,9 +155,10 @@ func (x *Exchange) Reset() {
 	x.Arena.Reset()
 	x.Overrides.Reset()
 	x.ResponseAdd.Reset()
+	clear(x.AuthCookies)
 	*x = Exchange{
 		Request: x.Request, Response: x.Response, Arena: x.Arena, Overrides: x.Overrides,
-		ResponseAdd: x.ResponseAdd, Conn: x.Conn, Stream: x.Stream,
+		ResponseAdd: x.ResponseAdd, AuthCookies: x.AuthCookies[:0], Conn: x.Conn, Stream: x.Stream,
 	}
 }
 
