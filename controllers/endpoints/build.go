@@ -291,12 +291,18 @@ func localityOf(e *discoveryv1.Endpoint, options *Options) upstream.Locality {
 // pick returns the ready or the terminating ones of some candidates, sorted, each address once; the first of several
 // counts.
 func pick(candidates []candidate, terminating bool) []upstream.Spec {
-	specs := make([]upstream.Spec, 0, len(candidates))
+	found := make([]*upstream.Spec, 0, len(candidates))
 	for i := range candidates {
 		if candidates[i].terminating == terminating {
-			specs = append(specs, candidates[i].spec)
+			found = append(found, &candidates[i].spec)
 		}
 	}
-	slices.SortStableFunc(specs, func(a, b upstream.Spec) int { return a.Address.Compare(b.Address.AddrPort) })
-	return slices.CompactFunc(specs, func(a, b upstream.Spec) bool { return a.Address == b.Address })
+	slices.SortStableFunc(found, func(a, b *upstream.Spec) int { return a.Address.Compare(b.Address.AddrPort) })
+	specs := make([]upstream.Spec, 0, len(found))
+	for i, s := range found {
+		if i == 0 || s.Address != found[i-1].Address {
+			specs = append(specs, *s)
+		}
+	}
+	return specs
 }

@@ -40,7 +40,9 @@ func external(service *corev1.Service, port string, options *Options) Built {
 }
 
 // isLocalhost reports whether a name always means this host (RFC 6761 section 6.3).
-func isLocalhost(name string) bool { return name == "localhost" || strings.HasSuffix(name, ".localhost") }
+func isLocalhost(name string) bool {
+	return name == "localhost" || strings.HasSuffix(name, ".localhost")
+}
 
 // externalPort returns the number of a port of an ExternalName Service. The Service need not list its ports: then a
 // number means itself.
