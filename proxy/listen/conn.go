@@ -1,28 +1,38 @@
 package listen
 
 import (
+	"crypto/tls"
+	"errors"
+	"fmt"
 	"net"
+	"net/netip"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"syscall"
+	"time"
 
 	"github.com/yettproxy/yett/proxy/filter"
 )
 
-// The states of a connection. A connection that waits is closed by drain; one that works is left to
-// finish. The two sides race for a connection whose next request is just coming, and a compare-and-swap
-// decides who has it.
+// The states of a connection. Only the engine leaves active and tunnel; idle is left by the engine when a
+// request comes and by drain, and whoever is first wins.
 const (
-	active int32 = iota
-	idle
-	closed
+	handshaking uint32 = iota
+	idle               // waits for a request
+	active             // works on one
+	tunnel             // was hijacked
+	closing            // was closed by drain while it was idle
 )
 
-// tracked is one open connection.
+// tracked is one connection. It implements filter.ConnWatcher.
 type tracked struct {
-	conn     net.Conn
-	serial   uint64
+	info     filter.Conn
 	listener *Listener
-	state    atomic.Int32
+	raw      net.Conn
+	// opened is when the client could first send a request, in nanoseconds since 1970.
+	opened   atomic.Int64
+	state    atomic.Uint32
 	requests atomic.Uint64
 }
 
@@ -30,75 +40,154 @@ var _ filter.ConnWatcher = (*tracked)(nil)
 
 // Idle implements filter.ConnWatcher.
 func (c *tracked) Idle() bool {
-	if !c.state.CompareAndSwap(active, idle) {
-		return c.state.Load() == idle && !c.listener.closing.Load()
-	}
-	// Drain sets closing before it looks for those that wait: either it finds us waiting, or we find it.
-	return !c.listener.closing.Load() || !c.state.CompareAndSwap(idle, closed)
+	c.state.Store(idle)
+	// Drain sets idleEnd before it looks at states, so either it sees this connection or it is seen here.
+	return !c.listener.idleEnd.Load() || c.fresh()
+}
+
+// fresh reports whether the connection has not begun a request and is young enough to be waited for.
+func (c *tracked) fresh() bool {
+	return c.requests.Load() == 0 && time.Now().UnixNano()-c.opened.Load() < int64(patience)
 }
 
 // Active implements filter.ConnWatcher.
 func (c *tracked) Active() bool {
 	c.requests.Add(1)
-	return c.state.CompareAndSwap(idle, active) || c.state.Load() == active
+	return c.state.CompareAndSwap(idle, active)
 }
 
 // Tunnel implements filter.ConnWatcher.
-func (c *tracked) Tunnel() {}
+func (c *tracked) Tunnel() { c.state.Store(tunnel) }
 
-// closeIfIdle closes the connection if it waits for a request.
-func (c *tracked) closeIfIdle() {
-	if c.state.CompareAndSwap(idle, closed) {
-		c.conn.Close()
+// begin counts a connection in and serves it on a goroutine of its own.
+func (l *Listener) begin(raw net.Conn, https bool) {
+	serial := l.accepted.Add(1)
+	if n := l.open.Add(1); l.options.MaxConnections > 0 && n > int64(l.options.MaxConnections) {
+		l.open.Add(-1)
+		raw.Close()
+		return
+	}
+	l.handled.Add(1)
+	c := &tracked{listener: l, raw: raw}
+	c.opened.Store(time.Now().UnixNano())
+	c.info = filter.Conn{
+		Serial: serial, Peer: addrPort(raw.RemoteAddr()), Local: addrPort(raw.LocalAddr()), HTTPS: https, Watch: c,
+	}
+	if sc, ok := raw.(syscall.Conn); ok {
+		c.info.Raw, _ = sc.SyscallConn()
+	}
+	if !https {
+		c.state.Store(idle)
+	}
+	l.conns.add(c)
+	go l.serve(c)
+}
+
+// addrPort returns an address of a TCP connection; IPv4 that came in on an IPv6 socket as IPv4.
+func addrPort(a net.Addr) netip.AddrPort {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := tcp.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+// serve runs a connection to its end.
+func (l *Listener) serve(c *tracked) {
+	defer func() {
+		if v := recover(); v != nil {
+			l.options.Errors(fmt.Errorf("serve connection of %s: panic: %v\n%s", c.info.Peer, v, debug.Stack()))
+		}
+		c.raw.Close()
+		l.conns.remove(c)
+		l.open.Add(-1)
+	}()
+	conn := c.raw
+	if c.info.HTTPS {
+		if conn = l.handshake(c); conn == nil {
+			return
+		}
+	}
+	l.options.Server.Serve(l.ctx, conn, &c.info)
+}
+
+// handshake does the TLS handshake. It returns nil if that failed.
+func (l *Listener) handshake(c *tracked) net.Conn {
+	conn := tls.Server(c.raw, l.options.TLS)
+	if c.raw.SetDeadline(time.Now().Add(l.options.HandshakeTimeout)) != nil {
+		return nil
+	}
+	// Without a context, which would cost a goroutine: drain closes the connection below.
+	if err := conn.Handshake(); err != nil {
+		l.failed.Add(1)
+		var header tls.RecordHeaderError
+		if errors.As(err, &header) && header.Conn != nil && isMethod(header.RecordHeader[0]) {
+			answerPlain(c.raw)
+		}
+		return nil
+	}
+	if c.raw.SetDeadline(time.Time{}) != nil {
+		return nil
+	}
+	state := conn.ConnectionState()
+	c.info.TLS = &state
+	c.opened.Store(time.Now().UnixNano())
+	return conn
+}
+
+// isAborted reports whether a connection went away before it was accepted.
+func isAborted(err error) bool {
+	return errors.Is(err, syscall.ECONNABORTED) || errors.Is(err, syscall.EINTR)
+}
+
+// shards is into how many parts the registry is cut, so that cores seldom meet.
+const shards = 16
+
+// registry knows all open connections.
+type registry struct {
+	shards [shards]struct {
+		mu    sync.Mutex
+		conns map[*tracked]struct{}
+		// requests are those of connections that are closed.
+		requests uint64
+	}
+	count atomic.Int64
+}
+
+func (r *registry) init() {
+	for i := range r.shards {
+		r.shards[i].conns = make(map[*tracked]struct{})
 	}
 }
 
-// connShards is how many parts the set of connections has, so that accepting does not queue at one lock.
-const connShards = 16
-
-// connSet is the set of open connections.
-type connSet struct {
-	count  atomic.Int64
-	ended  atomic.Uint64 // requests of connections that are gone
-	shards [connShards]struct {
-		mu   sync.Mutex
-		open map[*tracked]struct{}
-	}
+func (r *registry) add(c *tracked) {
+	s := &r.shards[c.info.Serial%shards]
+	s.mu.Lock()
+	s.conns[c] = struct{}{}
+	s.mu.Unlock()
+	r.count.Add(1)
 }
 
-// len returns how many connections are open.
-func (s *connSet) len() int { return int(s.count.Load()) }
-
-// add files a connection.
-func (s *connSet) add(c *tracked) {
-	s.count.Add(1)
-	shard := &s.shards[c.serial%connShards]
-	shard.mu.Lock()
-	defer shard.mu.Unlock()
-	if shard.open == nil {
-		shard.open = make(map[*tracked]struct{})
-	}
-	shard.open[c] = struct{}{}
+func (r *registry) remove(c *tracked) {
+	s := &r.shards[c.info.Serial%shards]
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.requests += c.requests.Load()
+	s.mu.Unlock()
+	r.count.Add(-1)
 }
 
-// remove forgets a connection.
-func (s *connSet) remove(c *tracked) {
-	s.count.Add(-1)
-	s.ended.Add(c.requests.Load())
-	shard := &s.shards[c.serial%connShards]
-	shard.mu.Lock()
-	defer shard.mu.Unlock()
-	delete(shard.open, c)
-}
-
-// each calls f for every open connection. f must not block.
-func (s *connSet) each(f func(*tracked)) {
-	for i := range s.shards {
-		shard := &s.shards[i]
-		shard.mu.Lock()
-		for c := range shard.open {
+// each calls f for every connection, and returns the requests of those that are closed.
+func (r *registry) each(f func(*tracked)) (requests uint64) {
+	for i := range r.shards {
+		s := &r.shards[i]
+		s.mu.Lock()
+		for c := range s.conns {
 			f(c)
 		}
-		shard.mu.Unlock()
+		requests += s.requests
+		s.mu.Unlock()
 	}
+	return requests
 }

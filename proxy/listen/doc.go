@@ -1,6 +1,14 @@
 // Package listen accepts client connections, does the TLS handshake, keeps account of connections, and
 // drains them at the end. It knows nothing of requests: a ConnServer serves each connection.
 //
+// Draining (reliability R4-40) has three parts. While the delay runs, everything goes on but Draining is
+// true, so that engines end each connection with its next response and load balancers have time to learn
+// of the end. Then the listeners close, and connections that wait for a request are closed, except that
+// each had at least a second to send one: a client that is just about to must not meet a reset. What is
+// at work may finish. When the context ends it is cut; tunnels (WebSockets), which would never
+// finish, are cut one after the other over the last quarter of that time, so that their clients do not
+// come back in one wave.
+//
 // Package proxy and cmd may import it; it imports proxy/filter and proxy/wire. A Listener is safe for
 // concurrent use.
 package listen
