@@ -35,6 +35,7 @@ type requestBody struct {
 	trailers wire.Fields
 	received atomic.Int64
 	expect   expectation
+	broken   atomic.Bool // err is the client's fault: whatever comes next is no request
 }
 
 // reset prepares for the next request.
@@ -42,6 +43,7 @@ func (b *requestBody) reset() {
 	b.chunked, b.left, b.chunks, b.err = false, 0, chunks{}, nil
 	b.trailers.Reset()
 	b.received.Store(0)
+	b.broken.Store(false)
 	b.expect.Store(expectNothing)
 }
 
@@ -142,8 +144,7 @@ func (s *stream) readChunked(p []byte) (int, error) {
 		b.received.Add(int64(skip))
 		switch {
 		case v == malformed:
-			b.err = errBodyChunk
-			return 0, b.err
+			return 0, b.fail(errBodyChunk)
 		case v == needMore:
 			if err := s.fill(maxChunkLine + 2); err != nil {
 				return 0, err
@@ -153,8 +154,7 @@ func (s *stream) readChunked(p []byte) (int, error) {
 			b.chunks.took(int64(n))
 			return n, err
 		default:
-			b.err = s.readTrailers()
-			return 0, b.err
+			return 0, s.readTrailers()
 		}
 	}
 }
@@ -170,14 +170,15 @@ func (s *stream) readTrailers() error {
 			s.pos += b.lines.pos
 			b.received.Add(int64(b.lines.pos))
 			dropTrailers(&b.trailers)
+			b.err = io.EOF
 			return io.EOF
 		case malformed:
-			return errBodyTrailer
+			return b.fail(errBodyTrailer)
 		case tooLarge:
-			return errBodyTrailers
+			return b.fail(errBodyTrailers)
 		}
 		if s.end-s.pos >= maxTrailers {
-			return errBodyTrailers
+			return b.fail(errBodyTrailers)
 		}
 		from, at := &s.in[0], s.pos
 		if err := s.fill(maxTrailers); err != nil {
@@ -195,10 +196,16 @@ func (s *stream) bodyFailed(err error) error {
 	switch {
 	case err == wire.ErrInterrupted:
 		s.body.err = err
+		return err
 	case err == os.ErrDeadlineExceeded:
-		s.body.err = errBodyTimeout
-	default: // the end, a reset, a connection closed by Abort
-		s.body.err = errBodyGone
+		return s.body.fail(errBodyTimeout)
 	}
-	return s.body.err
+	return s.body.fail(errBodyGone) // the end, a reset, a connection closed by Abort
+}
+
+// fail makes this and every later Read return err.
+func (b *requestBody) fail(err error) error {
+	b.err = err
+	b.broken.Store(true)
+	return err
 }

@@ -84,7 +84,7 @@ func (h *responseHead) take(f wire.Field) (keep, ok bool) {
 func (h *responseHead) parse(head string, r *wire.Response) error {
 	*h = responseHead{}
 	h.lines = lines{
-		maxLine: math.MaxInt, maxCount: math.MaxInt, underscores: true,
+		maxLine: math.MaxInt32, maxCount: math.MaxInt32, underscores: true, // the head as a whole is limited
 		dropAccel: true, taker: h, taken: responseFields,
 	}
 	b := wire.Bytes(head)

@@ -125,7 +125,7 @@ func (l *lines) add(out *wire.Fields, name, value string, seen wire.Class) bool 
 	f := wire.Field{Name: name, Value: value, ID: wire.Lookup(name)}
 	if l.taken>>f.ID&1 != 0 {
 		keep, ok := l.taker.take(f)
-		if !keep {
+		if !ok || !keep {
 			return ok
 		}
 	}

@@ -94,7 +94,8 @@ func (s *stream) WriteHead(r *wire.Response) error {
 	o.setMode(&s.x.Request, r)
 	// A client that waited for 100 and got an answer instead may send the body or the next request now:
 	// there is no telling which it is.
-	o.keep = s.x.Request.KeepAlive && o.mode != modeClose && !waiting && !s.x.CloseAfter && s.c.keep() && !s.abandons()
+	o.keep = s.x.Request.KeepAlive && o.mode != modeClose && !waiting && !s.x.CloseAfter && s.c.keep() &&
+		!s.body.broken.Load() && !s.abandons()
 
 	var dated bool
 	o.buf, dated = appendResponse(o.buf, r)

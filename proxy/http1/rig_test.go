@@ -156,7 +156,7 @@ func write(x *filter.Exchange) {
 	if x.Stream.WriteHead(&x.Response) != nil {
 		return
 	}
-	if _, err := io.WriteString(x.Stream, x.Body); err != nil {
+	if _, err := x.Stream.Write(wire.Bytes(x.Body)); err != nil {
 		return
 	}
 	x.Stream.Finish(nil)
@@ -223,4 +223,14 @@ func (r *rig) run(raw string, statuses []int, open bool) {
 	r.mu.Lock()
 	r.seen = r.seen[:len(r.seen)-1]
 	r.mu.Unlock()
+}
+
+// pipe returns the two ends of a connection in memory, on which every write waits for its reader.
+func pipe(tb testing.TB) (client, server net.Conn) {
+	client, server = net.Pipe()
+	tb.Cleanup(func() {
+		client.Close()
+		server.Close()
+	})
+	return client, server
 }
