@@ -41,6 +41,9 @@ func NewClient(tb testing.TB, conn net.Conn) *Client {
 // Conn returns the connection, for what a test has to do by itself.
 func (c *Client) Conn() net.Conn { return c.conn }
 
+// Raw returns what is read from the connection, for what is no response.
+func (c *Client) Raw() *bufio.Reader { return c.r }
+
 // Send sends bytes as they are. A server that has closed the connection is no error: it shows when an
 // answer is read.
 func (c *Client) Send(raw string) {
