@@ -83,20 +83,18 @@ func sameName(sent, wanted string) bool {
 	return true
 }
 
-// cookieValue returns the first cookie of a name in the fields with an ID. As in nginx, the case of the
-// name does not matter, and in Set-Cookie only the first pair counts, which attributes follow.
+// cookieValue returns the first cookie of a name in the fields with an ID, taken apart as nginx does: the
+// case of the name does not matter, a comma begins a pair as a semicolon does but does not end a value,
+// and spaces behind a value belong to it. In Set-Cookie only the first pair counts.
 func cookieValue(fields *wire.Fields, id wire.ID, name string) (string, bool) {
 	for i := range fields.Len() {
 		f := fields.At(i)
 		if f.ID != id {
 			continue
 		}
-		for rest := f.Value; rest != ""; {
-			var pair string
-			pair, rest, _ = strings.Cut(rest, ";")
-			key, value, ok := strings.Cut(trim(pair), "=")
-			if ok && wire.EqualFold(trim(key), name) {
-				return trim(value), true
+		for rest := f.Value; rest != ""; rest = nextPair(rest) {
+			if value, ok := pairValue(rest, name); ok {
+				return value, true
 			}
 			if id == wire.SetCookie {
 				break
@@ -104,6 +102,29 @@ func cookieValue(fields *wire.Fields, id wire.ID, name string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// pairValue returns the value of the pair that s begins with, if it has the name.
+func pairValue(s, name string) (string, bool) {
+	if len(s) < len(name) || !wire.EqualFold(s[:len(name)], name) {
+		return "", false
+	}
+	value, ok := strings.CutPrefix(strings.TrimLeft(s[len(name):], " "), "=")
+	if !ok {
+		return "", false
+	}
+	value, _, _ = strings.Cut(value, ";")
+	return strings.TrimLeft(value, " "), true
+}
+
+// nextPair returns what is behind the pair that s begins with.
+func nextPair(s string) string {
+	for i := 0; i < len(s); i++ {
+		if s[i] == ';' || s[i] == ',' {
+			return strings.TrimLeft(s[i+1:], " ")
+		}
+	}
+	return ""
 }
 
 // trim cuts spaces and tabs.
@@ -139,6 +160,9 @@ func appendComposed(dst []byte, x *filter.Exchange, c code, e Escape) ([]byte, b
 			return dst, false
 		}
 		dst = append(escape(dst, r.Method, e), ' ')
+		if r.Scheme != "" && r.Major == 1 { // as it was sent: an absolute-form target
+			dst = escape(append(escape(dst, r.Scheme, e), "://"...), r.Authority, e)
+		}
 		dst = append(escape(dst, r.Target, e), ' ')
 		return append(dst, protocolOf(r)...), true
 	case remoteUser:
@@ -192,7 +216,7 @@ func appendBasicUser(dst []byte, authorization string, e Escape) ([]byte, bool) 
 	var decoded [basicLimit / 4 * 3]byte
 	n, _ := base64.StdEncoding.Decode(decoded[:], wire.Bytes(encoded))
 	user, _, ok := strings.Cut(wire.View(decoded[:n]), ":")
-	if !ok {
+	if !ok || user == "" {
 		return dst, false
 	}
 	return escape(dst, user, e), true

@@ -221,7 +221,7 @@ func TestBasicUser(t *testing.T) {
 	for header, want := range map[string]string{
 		"Basic " + base64.StdEncoding.EncodeToString([]byte("jane:pw")):     "jane",
 		"bAsIc  " + base64.StdEncoding.EncodeToString([]byte("ja\nne:p:w")): `ja\x0Ane`,
-		"Basic " + base64.StdEncoding.EncodeToString([]byte(":pw")):         "",
+		"Basic " + base64.StdEncoding.EncodeToString([]byte(":pw")):         "-",
 		"Basic " + base64.StdEncoding.EncodeToString([]byte("nocolon")):     "-",
 		"Basic " + base64.StdEncoding.EncodeToString([]byte(long+":pw")):    long,
 		"Basic " + base64.StdEncoding.EncodeToString([]byte(long+long)):     "-",
