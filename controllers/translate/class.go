@@ -27,7 +27,11 @@ type classes struct {
 func newClasses(list []*networkingv1.IngressClass, options *Options) *classes {
 	c := &classes{options: options, controllers: make(map[string]string, len(list))}
 	for _, class := range list {
-		if class != nil {
+		if class == nil {
+			continue
+		}
+		// Only files have two of one name; one of them must count whatever their order.
+		if twin, ok := c.controllers[class.Name]; !ok || class.Spec.Controller < twin {
 			c.controllers[class.Name] = class.Spec.Controller
 		}
 	}

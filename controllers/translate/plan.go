@@ -110,6 +110,7 @@ func (p *plan) add(problem feature.Problem) {
 		p.faulty = true
 	}
 	v := p.verdict
+	problem = readable(problem)
 	switch {
 	case slices.Contains(v.Problems, problem):
 	case len(v.Problems) >= MaxProblems-1:
@@ -117,6 +118,12 @@ func (p *plan) add(problem feature.Problem) {
 	default:
 		v.Problems = append(v.Problems, problem)
 	}
+}
+
+// readable returns a problem with nothing in it that is no text: values of files may be anything.
+func readable(p feature.Problem) feature.Problem {
+	p.Value, p.Reason = strings.ToValidUTF8(p.Value, "�"), strings.ToValidUTF8(p.Reason, "�")
+	return p
 }
 
 // conclude sums the verdict up.

@@ -176,7 +176,7 @@ func prefixes(first string) []string {
 
 // report notes a problem that belongs to no Ingress.
 func (w *world) report(kind Kind, name types.NamespacedName, p feature.Problem) {
-	w.problems = append(w.problems, ObjectProblem{kind, name, p})
+	w.problems = append(w.problems, ObjectProblem{kind, name, readable(p)})
 }
 
 // intentOf reads annotations. It returns an intent that denies everything if that panics.
