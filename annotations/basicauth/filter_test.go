@@ -366,3 +366,25 @@ func BenchmarkGuard(b *testing.B) {
 		})
 	}
 }
+
+func FuzzCredentials(f *testing.F) {
+	f.Add("Basic dXNlcjpzZWNyZXQ=")
+	f.Add("basic  dXNlcjpzZWNyZXQ")
+	f.Add("Basic ====")
+	f.Fuzz(func(t *testing.T, value string) {
+		x := new(filter.Exchange)
+		x.Request.Fields.Add("Authorization", value)
+		user, password, ok := credentials(x)
+		if !ok {
+			return
+		}
+		// One user and password have one spelling, apart from scheme, spaces and padding.
+		token := strings.TrimRight(strings.TrimLeft(value[len("basic "):], " "), "=")
+		if want := base64.RawStdEncoding.EncodeToString([]byte(user + ":" + password)); token != want {
+			t.Errorf("%q is read as %q, which is %q", value, user+":"+password, want)
+		}
+		if user == "" || strings.Contains(user, ":") || hasControl(user) || len(password) > maxPasswordBytes {
+			t.Errorf("%q is read as %q", value, user+":"+password)
+		}
+	})
+}
