@@ -47,6 +47,7 @@ type ClientConn struct {
 	leftRq    int64 // bytes of body still to be written if not chunked
 	finished  bool
 	deferred  bool // out is sent by the next read of a response
+	last      bool // no request will follow
 	upgrading bool
 	sent      int64
 
@@ -132,12 +133,19 @@ func (c *ClientConn) WriteRequest(r *wire.Request, http10 bool) error {
 	case c.chunkedRq:
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
 	}
-	if c.upgrading {
+	switch {
+	case c.upgrading:
 		b = append(b, "Connection: Upgrade\r\nUpgrade: websocket\r\n"...)
+	case c.last && !http10:
+		b = append(b, "Connection: close\r\n"...)
 	}
 	c.out = append(b, "\r\n"...)
 	return nil
 }
+
+// LastRequest makes the next WriteRequest tell the upstream that the connection ends with it. To be called
+// before WriteRequest.
+func (c *ClientConn) LastRequest() { c.last = true }
 
 // cleanTarget reports whether a target can stand in a request line.
 func cleanTarget(s string) bool {
@@ -237,7 +245,10 @@ func (c *ClientConn) Flush() error {
 func (c *ClientConn) send(p, q []byte) error {
 	n, err := c.writeAll(p, q)
 	c.sent += int64(n)
-	c.out, c.deferred = c.out[:0], false
+	c.out = c.out[:0]
+	if c.deferred { // another goroutine that reads the response looks at it: do not write for nothing
+		c.deferred = false
+	}
 	return err
 }
 
@@ -255,7 +266,7 @@ func (c *ClientConn) Sent() int64 { return c.sent }
 // Reusable reports whether the connection can carry another request: request and response are complete,
 // both sides keep it open, and nothing unasked is buffered.
 func (c *ClientConn) Reusable() bool {
-	return c.state == stateComplete && c.finished && c.keep && c.pos == c.end && !c.hasTiny && !c.interrupted.Load()
+	return c.state == stateComplete && c.finished && c.keep && !c.last && c.pos == c.end && !c.hasTiny && !c.interrupted.Load()
 }
 
 // Idle gives back the memory that only a running exchange needs.

@@ -18,7 +18,7 @@ var (
 	errTwoFramings = fmt.Errorf("%w: both transfer encoding and length", ErrMalformed)
 	errEncoding    = fmt.Errorf("%w: transfer encoding", ErrMalformed)
 	errInterims    = fmt.Errorf("%w: too many interim responses", ErrMalformed)
-	errHeadCut     = fmt.Errorf("%w: head cut short", ErrMalformed)
+	errHeadCut     = fmt.Errorf("%w: head cut short: %w", ErrMalformed, io.ErrUnexpectedEOF)
 )
 
 // maxInterim is the most bytes of interim heads that may come before a final one.
