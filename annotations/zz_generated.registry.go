@@ -13,6 +13,7 @@ import (
 	"github.com/yettproxy/yett/annotations/canary"
 	"github.com/yettproxy/yett/annotations/clientlimits"
 	"github.com/yettproxy/yett/annotations/cors"
+	"github.com/yettproxy/yett/annotations/extauth"
 	"github.com/yettproxy/yett/annotations/feature"
 	"github.com/yettproxy/yett/annotations/forwarded"
 	"github.com/yettproxy/yett/annotations/guard"
@@ -59,5 +60,6 @@ func Families() []feature.Family {
 		unsupported.Family,
 		access.Family,
 		basicauth.Family,
+		extauth.Family,
 	}
 }
