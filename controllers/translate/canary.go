@@ -20,7 +20,7 @@ import (
 func (w *world) mergeCanaries() {
 	for _, p := range w.plans {
 		if p.intent.Canary != nil {
-			w.contain(p, w.mergeCanary)
+			w.contain(p, (*world).mergeCanary)
 		}
 	}
 }

@@ -41,6 +41,8 @@ type host struct {
 	// creator is the oldest Ingress that names it; nil for the catch-all.
 	creator *plan
 	claims  []*claim
+	// first is where claims begins: most hosts have few.
+	first [3]*claim
 	// index finds claims by place once there are many; nil before.
 	index map[place]*claim
 	// rest is the creator's defaultBackend, which gets what no path matches; nil for the fallback of all.
@@ -71,7 +73,7 @@ func (w *world) claimAll() {
 		}
 	}
 	for _, p := range w.plans {
-		w.contain(p, w.claim)
+		w.contain(p, (*world).claim)
 	}
 	for _, h := range w.hostList {
 		if h.at(root) == nil {
@@ -81,7 +83,7 @@ func (w *world) claimAll() {
 }
 
 // contain runs a step for one Ingress. If it panics, all that the Ingress has claimed answers 503.
-func (w *world) contain(p *plan, step func(*plan)) {
+func (w *world) contain(p *plan, step func(*world, *plan)) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			problem := internalError(cause)
@@ -91,7 +93,7 @@ func (w *world) contain(p *plan, step func(*plan)) {
 			p.add(problem)
 		}
 	}()
-	step(p)
+	step(w, p)
 }
 
 // isCatchAll says whether a spec is nothing but a defaultBackend that leads to a Service.
@@ -242,7 +244,9 @@ func (w *world) claimRoot(h *host) {
 func (w *world) hostNamed(name string, p *plan, rest *service) *host {
 	h := w.hosts[name]
 	if h == nil {
-		h = &host{name: name, creator: p, rest: rest}
+		h = w.newHosts.new()
+		h.name, h.creator, h.rest = name, p, rest
+		h.claims = h.first[:0]
 		w.hosts[name] = h
 		w.hostList = append(w.hostList, h)
 	}
@@ -272,7 +276,8 @@ func ruleHost(text string) (name, fault string) {
 
 // backend returns a claim to where a backend leads, or to the status that is answered instead.
 func (w *world) backend(p *plan, b *networkingv1.IngressBackend, at spot) *claim {
-	c := &claim{plan: p, at: at}
+	c := w.newClaims.new()
+	c.plan, c.at = p, at
 	switch {
 	case b.Service == nil && b.Resource != nil:
 		p.report(at.field(".backend.resource"), b.Resource.Kind, "only Services are supported: the default backend answers")

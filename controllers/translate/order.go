@@ -53,19 +53,18 @@ func compareTwins(a, b *networkingv1.Ingress) int {
 	return strings.Compare(string(textA), string(textB))
 }
 
-// ranksByName returns the place of each candidate in the order of verdicts: by namespace and name; twins
-// keep their order.
+// ranksByName returns the place of each candidate in the order of verdicts, which is that of the text
+// "namespace/name"; twins keep their order and so are neighbours.
 func ranksByName(sorted []candidate) []int {
 	byName := make([]int, len(sorted))
 	for i := range byName {
 		byName[i] = i
 	}
-	slices.SortStableFunc(byName, func(a, b int) int {
-		x, y := sorted[a].ing, sorted[b].ing
-		if c := strings.Compare(x.Namespace, y.Namespace); c != 0 {
+	slices.SortFunc(byName, func(a, b int) int {
+		if c := strings.Compare(sorted[a].key, sorted[b].key); c != 0 {
 			return c
 		}
-		return strings.Compare(x.Name, y.Name)
+		return a - b
 	})
 	ranks := make([]int, len(sorted))
 	for rank, i := range byName {

@@ -34,7 +34,6 @@ type plan struct {
 func (w *world) admit() {
 	ours := newClasses(w.lookup.objects.Classes, w.options)
 	sorted := inOrder(w.lookup.objects.Ingresses)
-	seen := make(map[string]struct{}, len(sorted))
 	w.verdicts = make([]Verdict, len(sorted))
 	ranks := ranksByName(sorted)
 	for i, c := range sorted {
@@ -43,15 +42,26 @@ func (w *world) admit() {
 		if v.Reason = ours.ignore(c.ing); v.Reason != "" {
 			continue
 		}
-		p := &plan{ing: c.ing, key: c.key, verdict: v}
-		if _, twin := seen[c.key]; twin {
+		p := w.newPlans.new()
+		p.ing, p.key, p.verdict = c.ing, c.key, v
+		if w.hasTwin(ranks[i]) {
 			v.State = Rejected
 			p.report("metadata.name", c.ing.Name, "there are two Ingresses of this name: the other one is served")
 			continue
 		}
-		seen[c.key] = struct{}{}
+		v.State = Active
 		w.plan(p)
 	}
+}
+
+// hasTwin reports whether an Ingress of ours before the verdict of some rank has the same name.
+func (w *world) hasTwin(rank int) bool {
+	for i := rank - 1; i >= 0 && w.verdicts[i].Name == w.verdicts[rank].Name; i-- {
+		if w.verdicts[i].Ours() {
+			return true
+		}
+	}
+	return false
 }
 
 // plan reads the annotations of an Ingress.

@@ -12,8 +12,8 @@ import (
 type Result struct {
 	// Config is the desired state. Its Upstreams are all that need endpoints.
 	Config *ir.Config
-	// Verdicts has one entry for each Ingress, also for those that are not ours, sorted by namespace and
-	// name.
+	// Verdicts has one entry for each Ingress, also for those that are not ours, sorted by the text
+	// "namespace/name".
 	Verdicts []Verdict
 	// Problems are about other objects: the ConfigMap, the default backend, the default certificate.
 	Problems []ObjectProblem

@@ -82,7 +82,7 @@ func (w *world) route(r *ir.Route, h *host, c *claim, regex bool) {
 	r.Origin.Namespace, r.Origin.Ingress = p.ing.Namespace, p.ing.Name
 	r.Filters, r.SatisfyAny = in.Filters, in.SatisfyAny
 	if c.bare {
-		w.contain(p, func(*plan) { r.Filters = withoutRedirects(in.Filters) })
+		w.contain(p, func(*world, *plan) { r.Filters = withoutRedirects(in.Filters) })
 		in = p.intent
 	}
 	r.Policy, r.AccessLog = in.Policy, in.AccessLog

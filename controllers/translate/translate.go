@@ -71,6 +71,24 @@ type world struct {
 	// fallback is the service of --default-backend-service, or nil.
 	fallback     *service
 	certificates map[types.NamespacedName]*certificate
+
+	newPlans    slab[plan]
+	newHosts    slab[host]
+	newClaims   slab[claim]
+	newServices slab[service]
+}
+
+// slab makes many values of one type, some dozens at a time.
+type slab[T any] struct{ free []T }
+
+// new returns a zero value that nobody else has.
+func (s *slab[T]) new() *T {
+	if len(s.free) == 0 {
+		s.free = make([]T, 64)
+	}
+	v := &s.free[0]
+	s.free = s.free[1:]
+	return v
 }
 
 // newWorld returns a translation that has not begun.

@@ -38,7 +38,7 @@ type service struct {
 func (w *world) serviceOf(key upstream.Key, p *plan, at spot) *service {
 	s := w.upstreams[key]
 	if s == nil {
-		s = &service{}
+		s = w.newServices.new()
 		s.Key = key
 		s.fault = serviceFault(w.lookup.service(types.NamespacedName{Namespace: key.Namespace, Name: key.Service}), key, w.options)
 		s.Balance, s.ServiceUpstream = unsticky(w.base.Balance), w.base.ServiceUpstream
