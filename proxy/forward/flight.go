@@ -3,6 +3,7 @@ package forward
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"syscall"
 	"time"
@@ -206,7 +207,7 @@ func (s *flight) ask(e *upstream.Endpoint, a *filter.Attempt, start int64) upstr
 		a.Connect = time.Duration(upstream.Now() - start)
 	}
 	failure := s.converse()
-	s.sent = s.sent || s.conn.Sent() > 0
+	s.sent = s.sent || s.body.started || s.conn.Sent() > 0
 	if failure == upstream.NoFailure {
 		a.Header = time.Duration(upstream.Now() - start)
 	}
@@ -262,6 +263,9 @@ func (s *flight) converse() upstream.Failure {
 // send hands the request to the connection, or as much of it as was read.
 func (s *flight) send() error {
 	c := s.conn
+	if s.plan.closes {
+		c.LastRequest()
+	}
 	if err := c.WriteRequest(&s.request, s.plan.Policy.HTTP10); err != nil {
 		return err
 	}
@@ -271,7 +275,7 @@ func (s *flight) send() error {
 		}
 	}
 	if s.body.complete {
-		return c.FinishRequest(nil)
+		return c.FinishWithRead()
 	}
 	if err := c.Flush(); err != nil {
 		return err
@@ -285,6 +289,8 @@ func (s *flight) headFailure(err error) upstream.Failure {
 	switch {
 	case errors.Is(err, http1.ErrHeadTooLarge):
 		return upstream.HeadTooLarge
+	case errors.Is(err, io.ErrUnexpectedEOF): // an end within the head, which also counts as malformed
+		return upstream.ReadError
 	case errors.Is(err, http1.ErrMalformed):
 		return upstream.Malformed
 	case s.body.sendTimedOut(err):

@@ -31,20 +31,32 @@ func (s *flight) relay(e *upstream.Endpoint, a *filter.Attempt, start int64) {
 	a.Bytes = n
 	a.Total = time.Duration(upstream.Now() - start)
 	switch {
-	case s.gone || writeErr != nil:
+	case s.gone || writeErr != nil && (s.raw == nil || goneNow(s.raw)):
 		s.abandon(a, start)
-	case readErr != nil:
-		a.Failure = upstream.Truncated
-		if errors.Is(readErr, os.ErrDeadlineExceeded) {
-			a.Failure = upstream.ReadTimeout
-		}
-		e.Fail(a.Failure)
-		s.drop()
-		s.body.stop(s)
-		x.Stream.Abort()
+	case readErr != nil || writeErr != nil:
+		// Of a body that the kernel moves it is not known which side failed; the client is there.
+		s.truncate(e, a, readErr)
 	default:
 		s.finish()
 	}
+}
+
+// truncate ends a response that cannot be completed, such that the client notices.
+func (s *flight) truncate(e *upstream.Endpoint, a *filter.Attempt, err error) {
+	s.body.stop(s)
+	s.drop()
+	switch {
+	case s.body.fault != noFault: // which ended the connection to the endpoint
+		s.x.ClientGone = s.body.status == 499
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		a.Failure = upstream.ReadTimeout
+	default:
+		a.Failure = upstream.Truncated
+	}
+	if a.Failure != upstream.NoFailure {
+		e.Fail(a.Failure)
+	}
+	s.x.Stream.Abort()
 }
 
 // finish ends a response that was copied to its end.

@@ -22,9 +22,9 @@ import (
 
 const (
 	// watchTick is how often the watch looks: a client that goes away is noticed after at most twice this.
-	watchTick = 25 * time.Millisecond
+	watchTick = 20 * time.Millisecond
 	// idleTick is how often it looks as long as nothing is under way.
-	idleTick = 50 * time.Millisecond
+	idleTick = 40 * time.Millisecond
 )
 
 // The states of a wait, in its lowest bits; the rest is a number that differs for each wait.
