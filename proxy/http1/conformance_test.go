@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/wire"
 	"github.com/yettproxy/yett/proxy/wiretest"
 )
 
@@ -212,7 +213,7 @@ func TestFieldsAreHandedOnAsSent(t *testing.T) {
 
 func TestUnderscoresPassIfEnabled(t *testing.T) {
 	r := newRig(t)
-	r.limits.UnderscoresInNames = true
+	r.limit(func(l *wire.Limits) { l.UnderscoresInNames = true })
 	r.run(field("X_Custom: 1\r\nX_Forwarded_For: 6.6.6.6\r\nContent_Length: 5\r\nX.Custom: 1"), []int{200}, true)
 	q := r.requests()[0]
 	if len(q.fields) != 2 || q.fields[1].Name != "X_Custom" {

@@ -55,7 +55,7 @@ type rig struct {
 	tb     testing.TB
 	srv    Server
 	addr   string
-	limits wire.Limits
+	limits atomic.Pointer[wire.Limits]
 	// serve, if set, answers instead.
 	serve func(x *filter.Exchange)
 
@@ -66,10 +66,12 @@ type rig struct {
 }
 
 func newRig(tb testing.TB) *rig {
-	r := &rig{tb: tb, limits: wire.DefaultLimits()}
-	r.limits.HeadTimeout, r.limits.IdleTimeout, r.limits.BodyTimeout = 10*time.Second, 10*time.Second, 10*time.Second
+	r := &rig{tb: tb}
+	r.limit(func(l *wire.Limits) {
+		l.HeadTimeout, l.IdleTimeout, l.BodyTimeout = 10*time.Second, 10*time.Second, 10*time.Second
+	})
 	r.srv = Server{
-		Handler: r, Limits: func() *wire.Limits { return &r.limits }, Draining: r.draining.Load,
+		Handler: r, Limits: r.limits.Load, Draining: r.draining.Load,
 		Rejected: func(x *filter.Exchange, reason string) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -98,6 +100,16 @@ func newRig(tb testing.TB) *rig {
 		done.Wait()
 	})
 	return r
+}
+
+// limit changes the limits.
+func (r *rig) limit(change func(l *wire.Limits)) {
+	l := wire.DefaultLimits()
+	if now := r.limits.Load(); now != nil {
+		l = *now
+	}
+	change(&l)
+	r.limits.Store(&l)
 }
 
 // ServeExchange implements Handler.
@@ -167,6 +179,13 @@ func (r *rig) requests() []*seen {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]*seen(nil), r.seen...)
+}
+
+// reasons returns why requests were rejected.
+func (r *rig) reasons() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Join(r.rejected, "|")
 }
 
 // lines returns the short forms of what the handler saw.
