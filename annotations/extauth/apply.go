@@ -23,7 +23,14 @@ func apply(in *feature.Reader, out *feature.Intent) {
 	case in.Bool(enableGlobalKey) && in.Has(global+urlKey):
 		prefix = global
 	default:
+		if in.HasAnnotation(snippetKey) {
+			in.Remark(snippetKey, "ignored: there is no authorization service")
+		}
 		return
+	}
+	if in.Has(prefix + snippetKey) {
+		in.Refuse(prefix+snippetKey, "raw nginx configuration is never executed, and the answer of the authorization service may depend on it: "+
+			"the paths answer 503; write auth-proxy-set-headers instead")
 	}
 	spec := readSpec(in, prefix)
 	if len(spec.ResponseHeaders) > 0 {

@@ -14,6 +14,7 @@ const (
 	cacheDurationKey   = "auth-cache-duration"
 	alwaysCookieKey    = "auth-always-set-cookie"
 	enableGlobalKey    = "enable-global-auth"
+	snippetKey         = "auth-snippet"
 	exceptKey          = "no-auth-locations"
 	global             = "global-"
 )
@@ -92,6 +93,12 @@ var keys = []feature.Key{
 		Note: "In ingress-nginx a value that is no bool quietly switches authentication off. All cookies are passed on, not only the first.",
 	},
 	{
+		Name: snippetKey, Type: "nginx configuration", Risk: feature.Critical, OnInvalid: feature.DenyRoute,
+		Doc: "In nginx, added to the request to the service.",
+		Note: "Raw nginx configuration is never executed: the paths answer 503, since the answer of the service may depend on it. See " +
+			setHeadersKey + ".",
+	},
+	{
 		Name: enableGlobalKey, Type: "bool", Default: "true",
 		Doc: "Whether global-auth-url of the ConfigMap holds for this Ingress.",
 	},
@@ -114,7 +121,8 @@ var settings = []feature.Key{
 func globals() (list []feature.Key) {
 	for _, k := range keys {
 		switch k.Name {
-		case urlKey, methodKey, signInKey, signInParamKey, responseHeadersKey, redirectKey, cacheKeyKey, cacheDurationKey, alwaysCookieKey:
+		case urlKey, methodKey, signInKey, signInParamKey, responseHeadersKey, redirectKey, cacheKeyKey, cacheDurationKey, alwaysCookieKey,
+			snippetKey:
 			k.Name, k.Doc = global+k.Name, k.Name+" for all Ingresses that have no auth-url of their own."
 			list = append(list, k)
 		}
