@@ -18,8 +18,6 @@ type Catalogue struct {
 	annotations, settings map[string]*feature.Key
 	// annotationNames and settingNames are the keys of those maps, sorted.
 	annotationNames, settingNames []string
-	// denying are the unsupported keys that guard access and may be set by the ConfigMap.
-	denying []*feature.Key
 }
 
 // family is a family with its keys ready to be looked up.
@@ -65,9 +63,6 @@ func (c *Catalogue) addAnnotation(k *feature.Key) {
 	}
 	if _, ok := c.settings[k.Global]; !ok {
 		c.settings[k.Global] = k
-	}
-	if k.Unsupported != "" && k.OnInvalid == feature.DenyRoute {
-		c.denying = append(c.denying, k)
 	}
 }
 

@@ -40,7 +40,7 @@ func small() *Catalogue {
 			Keys: []feature.Key{
 				{Name: "missing", Unsupported: "not there yet", Default: "off"},
 				{Name: "missing-flag", Unsupported: "not there yet", Type: "bool", Global: "missing-flag"},
-				{Name: "missing-guard", Unsupported: "not there yet", OnInvalid: feature.DenyRoute, Global: "missing-guard"},
+				{Name: "missing-guard", Unsupported: "not there yet", OnInvalid: feature.DenyRoute},
 				{Name: "pointless", NoEffect: "nothing to do", Type: "bool", Default: "true"},
 			},
 			Settings: []feature.Key{
@@ -119,10 +119,6 @@ func TestApply(t *testing.T) {
 			annotations: map[string]string{"missing-guard": "x"}, deny: 503,
 			want: []feature.Problem{{Key: "missing-guard", Value: "x", Reason: "not there yet", Denied: true}},
 		},
-		"also if the ConfigMap sets it": {
-			globals: []string{"missing-guard", "x"}, deny: 503,
-			want: []feature.Problem{{Key: "missing-guard", Value: "x", Reason: "not there yet", Denied: true, Global: true}},
-		},
 		"a key with nothing to do is only noted": {
 			annotations: map[string]string{"pointless": "false"},
 			want:        []feature.Problem{{Key: "pointless", Value: "false", Reason: "nothing to do", Note: true}},
@@ -193,7 +189,7 @@ func TestApply(t *testing.T) {
 
 func TestConfigure(t *testing.T) {
 	settings, problems := small().Configure(ingress(nil,
-		"body-size", "x", "process-size", "y", "proces-size", "1m", "missing-setting", "1", "missing-flag", "true", "missing-guard", "z",
+		"body-size", "x", "process-size", "y", "proces-size", "1m", "missing-setting", "1", "missing-flag", "true",
 		"pointless-setting", "1", "guarding", "x", "jaeger-host", "x", "annotations-risk-level", "High",
 	))
 	if settings.Pool.Idle != 2<<20 {
@@ -205,7 +201,6 @@ func TestConfigure(t *testing.T) {
 		{Key: "guarding", Value: "x", Global: true, Reason: "ignored: this is an annotation of Ingress objects, not a key of the ConfigMap"},
 		{Key: "jaeger-host", Value: "x", Global: true, Note: true, Reason: "ingress-nginx dropped it: see enable-opentelemetry"},
 		{Key: "missing-flag", Value: "true", Global: true, Reason: "not there yet"},
-		{Key: "missing-guard", Value: "z", Global: true, Reason: "not there yet"},
 		{Key: "missing-setting", Value: "1", Global: true, Reason: "not there yet"},
 		{Key: "pointless-setting", Value: "1", Global: true, Note: true, Reason: "nothing to do"},
 		{Key: "proces-size", Value: "1m", Global: true, Reason: "unknown key, ignored: did you mean process-size?"},

@@ -22,13 +22,6 @@ func (c *Catalogue) screen(sheet *feature.Sheet, rules *guard.Rules) []feature.P
 		}
 		return drop
 	})
-	for _, k := range c.denying {
-		if v := strings.TrimSpace(sheet.Global(k.Global)); v != "" && !isDefault(k, v) {
-			problems = append(problems, feature.Problem{
-				Key: k.Global, Value: feature.Shown(v), Reason: k.Unsupported, Denied: true, Global: true,
-			})
-		}
-	}
 	return problems
 }
 

@@ -108,6 +108,3 @@ func clean(v string) string {
 	}
 	return strings.TrimSpace(strings.Join(lines, "\n"))
 }
-
-// Global returns what the ConfigMap says for a key, or "".
-func (s *Sheet) Global(name string) string { return s.src.Globals[name] }

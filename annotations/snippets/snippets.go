@@ -10,14 +10,12 @@ import (
 const (
 	location = "configuration-snippet"
 	server   = "server-snippet"
-	auth     = "auth-snippet"
 )
 
 // never is what is said of every snippet.
 const never = "snippets are raw nginx configuration, which is never executed"
 
-// Family declares the snippets. The one that belongs to authentication denies the Ingress: whether its authorization
-// service would have said yes without it, nobody knows.
+// Family declares the snippets, but for auth-snippet, which belongs to extauth.
 var Family = feature.Family{
 	Name: "snippets",
 	Doc:  "Raw nginx configuration. It is never executed.",
@@ -35,11 +33,6 @@ var Family = feature.Family{
 		{
 			Name: "stream-snippet", Global: "stream-snippet", Type: "nginx configuration", Risk: feature.Critical,
 			Doc: "In nginx, added to the TCP and UDP proxy.", Unsupported: never,
-		},
-		{
-			Name: auth, Global: "global-auth-snippet", Type: "nginx configuration", Risk: feature.Critical, OnInvalid: feature.DenyRoute,
-			Doc:         "In nginx, added to requests to the authorization service.",
-			Unsupported: never + ": the paths answer 503, since the answer of the authorization service may depend on it",
 		},
 	},
 	Settings: []feature.Key{
