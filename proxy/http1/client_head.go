@@ -89,7 +89,7 @@ func (h *responseHead) parse(head string, r *wire.Response) error {
 	}
 	b := wire.Bytes(head)
 	n := bytes.IndexByte(b, '\n')
-	if !h.statusLine(head[:n-1], r) {
+	if head[n-1] != '\r' || !h.statusLine(head[:n-1], r) {
 		return errStatusLine
 	}
 	h.pos = n + 1
