@@ -128,7 +128,7 @@ func TestAbortStorm(t *testing.T) {
 		}
 	})
 	r := newRig(t, nil, b.addr())
-	r.quiet = true
+	r.quiet.Store(true)
 	var list []*client
 	for range clients {
 		c := r.dial()

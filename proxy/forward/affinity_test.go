@@ -24,7 +24,7 @@ func named(t *testing.T, n int) (list []netip.AddrPort) {
 func sticky(t *testing.T, a ir.Affinity, endpoints ...netip.AddrPort) *rig {
 	t.Helper()
 	r := newRig(t, nil, endpoints...)
-	r.quiet = true
+	r.quiet.Store(true)
 	if a.Name == "" {
 		a.Name = "INGRESSCOOKIE"
 	}
@@ -158,7 +158,7 @@ func TestAffinityAndFailures(t *testing.T) {
 	for _, change := range []bool{false, true} {
 		good, bad := newBackend(t, always(ok("good"))), closedPort(t)
 		r := sticky(t, ir.Affinity{Persistent: true, ChangeOnFailure: change}, bad)
-		r.quiet = false
+		r.quiet.Store(false)
 		// The cookie of a client whose endpoint does not answer.
 		c := upstream.Choice{Sticky: upstream.Persistent}
 		r.upstream.Pick(&c)
@@ -197,7 +197,7 @@ func TestCanaryTakesOverTheAffinityOfItsMain(t *testing.T) {
 
 func TestHashBy(t *testing.T) {
 	r := newRig(t, nil, named(t, 5)...)
-	r.quiet = true
+	r.quiet.Store(true)
 	u := &ir.Upstream{Key: key, Balance: ir.Balance{Algorithm: upstream.Hash, HashBy: "$arg_user$request_method"}}
 	r.upstream.Configure(UpstreamOptions(&u.Balance))
 	r.compile(Spec{Policy: &r.policy, Main: u})

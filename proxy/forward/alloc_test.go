@@ -43,11 +43,12 @@ func endless(r *rig) {
 	limits := wire.DefaultLimits()
 	limits.RequestsPerConnection = 1 << 30
 	r.server.Limits = func() *wire.Limits { return &limits }
-	r.quiet = true
+	r.quiet.Store(true)
 }
 
 // exchanger returns a function that sends one request and reads its answer, without allocating.
 func exchanger(t testing.TB, r *rig, request string) func() {
+	r.start()
 	c, err := net.Dial("tcp", r.listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)

@@ -56,6 +56,9 @@ func (s *flight) reset() {
 	if s.wait.state.Load()%stateStep != stateNone {
 		s.wait.end() // a panic has passed by
 	}
+	if s.body.started {
+		s.body.stop(s) // it has ended, unless a panic has passed by
+	}
 	s.drop()
 	s.body.reset()
 	s.request.Reset()
@@ -157,13 +160,26 @@ func (s *flight) try() (again bool) {
 			return false
 		}
 		a.Total = a.Header
-		s.drop()
+		s.discard()
 		x.Response.Reset()
 		return true
 	}
 	again = s.failed(e, a, failure)
 	a.Total = time.Duration(upstream.Now() - start)
 	return again
+}
+
+// discard forgets a response that is not passed on. The connection is kept if all of the body is there.
+func (s *flight) discard() {
+	for s.conn.Buffered() {
+		if _, err := s.conn.Next(); err != nil {
+			if err == io.EOF {
+				s.keep()
+			}
+			break
+		}
+	}
+	s.drop()
 }
 
 // failed notes that a try came to nothing and decides what now.
@@ -229,11 +245,15 @@ func (s *flight) converse() upstream.Failure {
 		s.gone = s.wait.end()
 		return upstream.SendTimeout
 	}
+	if errors.Is(err, http1.ErrRequest) {
+		s.gone = s.wait.end()
+		return upstream.Unsendable
+	}
 	// Another error need not be the end: an upstream that refuses a request may answer and close before
 	// it has read all of it.
 	broken := err != nil
 	for interim := 0; ; {
-		err = c.ReadResponse(&x.Response, &x.Arena, x.Request.Method, s.plan.Policy.MaxResponseHead)
+		err = c.ReadResponse(&x.Response, &x.Arena, x.Request.Method, s.plan.maxHead)
 		if s.wait.end() {
 			s.gone = true
 			return upstream.NoFailure
@@ -332,6 +352,8 @@ func failureCondition(f upstream.Failure) ir.RetryOn {
 		return ir.RetryTimeout
 	case upstream.Malformed, upstream.HeadTooLarge:
 		return ir.RetryInvalidHeader
+	case upstream.Unsendable:
+		return 0 // no endpoint would get anything else
 	}
 	return ir.RetryError
 }

@@ -106,7 +106,7 @@ func TestHeadForUpstreams(t *testing.T) {
 			want: []string{"X-Keep: 1"}, more: []string{"X-User: alice", "X-New: 1"},
 		},
 		"upstream-vhost": {change: func(x *filter.Exchange) { x.UpstreamHost = "inner.test" }, host: "inner.test"},
-		"B-05 no host": {change: func(x *filter.Exchange) { x.Request.Authority = "" }, host: "_"},
+		"B-05 no host":   {change: func(x *filter.Exchange) { x.Request.Authority = "" }, host: "_"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

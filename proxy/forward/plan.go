@@ -45,6 +45,8 @@ type Plan struct {
 
 	// closes says that connections are used for one request only (connection-proxy-header: close).
 	closes bool
+	// maxHead is the longest response head in bytes.
+	maxHead int
 	// originalURI adds X-Original-URI, keepForwarded lets Forwarded through.
 	originalURI, keepForwarded bool
 	// forwardedFor is the field that names the client, if it is not X-Forwarded-For.
@@ -58,10 +60,16 @@ type target struct {
 	affinity *affinity
 }
 
+// defaultMaxHead is the longest response head, in bytes, where a policy names none.
+const defaultMaxHead = 64 << 10
+
 // Compile makes a Spec ready for use. An error says what is wrong in words for the user; the route must
 // then answer 503.
 func (f *Forwarder) Compile(s Spec) (*Plan, error) {
-	p := &Plan{Policy: s.Policy, closes: strings.EqualFold(s.Policy.Connection, "close")}
+	p := &Plan{Policy: s.Policy, closes: strings.EqualFold(s.Policy.Connection, "close"), maxHead: s.Policy.MaxResponseHead}
+	if p.maxHead <= 0 {
+		p.maxHead = defaultMaxHead
+	}
 	var err error
 	if s.Policy.Host != "" {
 		if p.Host, err = variable.Compile(s.Policy.Host); err != nil {

@@ -41,7 +41,7 @@ type rig struct {
 	f        *Forwarder
 	registry *upstream.Registry
 	upstream *upstream.Upstream
-	plan     *Plan
+	plan     atomic.Pointer[Plan]
 	policy   ir.Policy
 	listener net.Listener
 	server   http1.Server
@@ -49,9 +49,11 @@ type rig struct {
 	conns    sync.WaitGroup
 	records  chan record
 	// before, if set, sees each exchange before it is forwarded.
-	before func(x *filter.Exchange)
+	before atomic.Pointer[func(x *filter.Exchange)]
 	// quiet drops records that nobody reads.
-	quiet bool
+	quiet atomic.Bool
+	once  sync.Once
+	ctx   context.Context
 }
 
 // record is what was known of an exchange at its end.
@@ -78,8 +80,8 @@ func newRig(t testing.TB, change func(*ir.Policy), endpoints ...netip.AddrPort) 
 	if r.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	r.conns.Go(func() { r.accept(ctx) })
+	var cancel context.CancelFunc
+	r.ctx, cancel = context.WithCancel(context.Background())
 	t.Cleanup(func() {
 		r.listener.Close()
 		cancel()
@@ -88,6 +90,11 @@ func newRig(t testing.TB, change func(*ir.Policy), endpoints ...netip.AddrPort) 
 		r.f.Close()
 	})
 	return r
+}
+
+// start begins to accept clients.
+func (r *rig) start() {
+	r.once.Do(func() { r.conns.Go(func() { r.accept(r.ctx) }) })
 }
 
 // compile replaces the plan.
@@ -100,8 +107,11 @@ func (r *rig) compile(s Spec) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.plan = plan
+	r.plan.Store(plan)
 }
+
+// see shows each exchange to a function before it is forwarded.
+func (r *rig) see(f func(x *filter.Exchange)) { r.before.Store(&f) }
 
 // publish replaces the endpoints.
 func (r *rig) publish(endpoints ...netip.AddrPort) {
@@ -136,15 +146,15 @@ func (r *rig) ServeExchange(x *filter.Exchange) {
 	if x.Scheme == "" {
 		x.Scheme = "http"
 	}
-	if r.before != nil {
-		r.before(x)
+	if before := r.before.Load(); before != nil {
+		(*before)(x)
 	}
-	r.f.Do(x, r.plan, r.upstream, r)
+	r.f.Do(x, r.plan.Load(), r.upstream, r)
 	if x.Local && !x.ClientGone {
 		r.answer(x)
 	}
 	rec := record{Status: x.Response.Status, Local: x.Local, Gone: x.ClientGone, TunnelIn: x.TunnelIn, TunelUp: x.TunnelOut}
-	if r.quiet {
+	if r.quiet.Load() {
 		return
 	}
 	rec.Attempts = append(rec.Attempts, x.Attempts[:x.NumAttempts]...)
@@ -197,6 +207,7 @@ type client struct {
 // dial connects a client to the proxy.
 func (r *rig) dial() *client {
 	r.t.Helper()
+	r.start()
 	c, err := net.Dial("tcp", r.listener.Addr().String())
 	if err != nil {
 		r.t.Fatal(err)

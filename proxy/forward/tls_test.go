@@ -177,11 +177,11 @@ func TestAutoHTTPFollowsTheClient(t *testing.T) {
 	secure, _ := secureBackend(t, cert, key, "")
 	plain := newBackend(t, always(ok("plain")))
 	r := newRig(t, func(p *ir.Policy) { p.Protocol = ir.AutoHTTP }, secure)
-	r.before = func(x *filter.Exchange) { x.Scheme = "https" }
+	r.see(func(x *filter.Exchange) { x.Scheme = "https" })
 	if got := r.dial().get("/"); got.body != "sni= client=" {
 		t.Errorf("https: got %s", describe(got))
 	}
-	r.before = func(x *filter.Exchange) { x.Scheme = "http" }
+	r.see(func(x *filter.Exchange) { x.Scheme = "http" })
 	r.publish(plain.addr())
 	if got := r.dial().get("/"); got.body != "plain" {
 		t.Errorf("http: got %s", describe(got))

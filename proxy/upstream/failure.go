@@ -31,6 +31,9 @@ const (
 	Truncated
 	// Unsupported: the protocol asked for is not spoken.
 	Unsupported
+	// Unsendable: the request cannot be put into words of the protocol, for example since it was rewritten
+	// to a target with white space.
+	Unsendable
 )
 
 // String says what happened, for logs.
@@ -39,7 +42,7 @@ func (f Failure) String() string {
 		"", "connection refused", "connect timed out", "connect failed", "TLS handshake failed",
 		"connection broke while sending the request", "sending the request timed out",
 		"connection broke before a response", "waiting for the response timed out", "malformed response",
-		"response head too large", "response cut short", "protocol not supported",
+		"response head too large", "response cut short", "protocol not supported", "request cannot be sent as it is",
 	}[f]
 }
 
