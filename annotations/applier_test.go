@@ -115,7 +115,7 @@ func TestAnApplierSaysWhatApplySays(t *testing.T) {
 				src.Objects = objects{}
 				want, wantProblems := Apply(src)
 				got, gotProblems := a.Apply(src)
-				if describe(got) != describe(want) || !reflect.DeepEqual(gotProblems, wantProblems) {
+				if !same(got, want) || !reflect.DeepEqual(gotProblems, wantProblems) {
 					t.Fatalf("%s: %s: %s %+v, want %s %+v", name, value, describe(got), gotProblems, describe(want), wantProblems)
 				}
 			}
@@ -143,7 +143,7 @@ func TestApplyIsSafeForConcurrentUse(t *testing.T) {
 		wg.Go(func() {
 			for range 50 {
 				got, problems := Apply(src)
-				if describe(got) != describe(want) || !reflect.DeepEqual(problems, wantProblems) {
+				if !same(got, want) || !reflect.DeepEqual(problems, wantProblems) {
 					t.Errorf("%s %+v, want %s %+v", describe(got), problems, describe(want), wantProblems)
 				}
 				Configure(src)
