@@ -22,6 +22,8 @@ type plan struct {
 	standIn *service
 	// sections says which TLS section names a host; nil as long as there are few.
 	sections map[string]int
+	// covered says which TLS section has a certificate with a name; nil as long as there are few.
+	covered map[string]int
 	// served counts what it contributed: claims, hosts and canaries.
 	served int
 	// more counts the problems beyond MaxProblems.

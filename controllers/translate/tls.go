@@ -31,14 +31,9 @@ func (w *world) claimTLS(p *plan, h *host) {
 		w.showNamed(p, h, i)
 		return
 	}
-	for i := range sections {
-		if sections[i].SecretName == "" {
-			continue
-		}
-		if c := w.certificate(p.namespaced(sections[i].SecretName)); c.fault == "" && c.covers(h.name) {
-			h.certificate = c.Ref
-			return
-		}
+	if c := w.covering(p, h.name); c != nil {
+		h.certificate = c.Ref
+		return
 	}
 	p.remark("spec.tls", h.name, "no entry names the host and no certificate covers it: it shows the default certificate")
 }
@@ -94,6 +89,62 @@ func (p *plan) sectionOf(host string) (section int, ok bool) {
 	}
 	section, ok = p.sections[host]
 	return section, ok
+}
+
+// covering returns the certificate of the first TLS section whose certificate is good for a host, or nil.
+func (w *world) covering(p *plan, host string) *certificate {
+	sections := p.ing.Spec.TLS
+	if len(sections) > fewHosts {
+		return w.coveringIndexed(p, host)
+	}
+	for i := range sections {
+		if c := w.sectionCertificate(p, i); c != nil && c.covers(host) {
+			return c
+		}
+	}
+	return nil
+}
+
+// coveringIndexed does the same where there are many sections: it looks only at those whose certificates have the
+// name of the host or the wildcard above it.
+func (w *world) coveringIndexed(p *plan, host string) *certificate {
+	if p.covered == nil {
+		p.covered = make(map[string]int)
+		for i := range p.ing.Spec.TLS {
+			c := w.sectionCertificate(p, i)
+			if c == nil {
+				continue
+			}
+			for _, name := range c.names.DNSNames {
+				name = strings.ToLower(name)
+				if _, ok := p.covered[name]; !ok {
+					p.covered[name] = i
+				}
+			}
+		}
+	}
+	section, ok := p.covered[host]
+	if i := strings.IndexByte(host, '.'); i >= 0 {
+		if above, found := p.covered["*"+host[i:]]; found && (!ok || above < section) {
+			section, ok = above, true
+		}
+	}
+	if !ok {
+		return nil
+	}
+	return w.sectionCertificate(p, section)
+}
+
+// sectionCertificate returns the certificate of a TLS section, or nil if it has none that can be shown.
+func (w *world) sectionCertificate(p *plan, i int) *certificate {
+	secret := p.ing.Spec.TLS[i].SecretName
+	if secret == "" {
+		return nil
+	}
+	if c := w.certificate(p.namespaced(secret)); c.fault == "" {
+		return c
+	}
+	return nil
 }
 
 // certificate returns a TLS Secret that has been read, once in a translation.
