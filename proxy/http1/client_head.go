@@ -89,7 +89,7 @@ func (h *responseHead) parse(head string, r *wire.Response) error {
 	}
 	b := wire.Bytes(head)
 	n := bytes.IndexByte(b, '\n')
-	if head[n-1] != '\r' || !h.statusLine(head[:n-1], r) {
+	if n < 1 || head[n-1] != '\r' || !h.statusLine(head[:n-1], r) {
 		return errStatusLine
 	}
 	h.pos = n + 1
@@ -152,15 +152,16 @@ func (c *ClientConn) ReadResponse(r *wire.Response, a *wire.Arena, method string
 	if err := c.head.parse(head, r); err != nil {
 		return c.failed(err)
 	}
+	if err := c.head.checkFraming(); err != nil {
+		return c.failed(err)
+	}
 	if r.Status < 200 && r.Status != http.StatusSwitchingProtocols {
 		if c.interim += n; c.interim > maxInterim {
 			return c.failed(errInterims)
 		}
 		return nil
 	}
-	if err := c.setFraming(r, method); err != nil {
-		return c.failed(err)
-	}
+	c.setFraming(r, method)
 	if r.Status == http.StatusSwitchingProtocols && (!c.upgrading || c.head.upgrades != 1 || !c.head.webSocket) {
 		return c.failed(ErrUnexpectedUpgrade)
 	}
@@ -171,10 +172,8 @@ func (c *ClientConn) ReadResponse(r *wire.Response, a *wire.Arena, method string
 	return nil
 }
 
-// setFraming decides how long the body is (RFC 9112 section 6.3). What two readers could take differently
-// is an error.
-func (c *ClientConn) setFraming(r *wire.Response, method string) error {
-	h := &c.head
+// checkFraming refuses what two readers could take differently.
+func (h *responseHead) checkFraming() error {
 	switch {
 	case h.lengths > 1:
 		return errTwoLengths
@@ -183,6 +182,12 @@ func (c *ClientConn) setFraming(r *wire.Response, method string) error {
 	case h.encodings > 1 || h.encodings == 1 && (h.minor == 0 || !wire.EqualFold(h.encoding, "chunked")):
 		return errEncoding
 	}
+	return nil
+}
+
+// setFraming decides how long the body is (RFC 9112 section 6.3).
+func (c *ClientConn) setFraming(r *wire.Response, method string) {
+	h := &c.head
 	c.keep = h.minor > 0 && !h.close
 	r.Length = wire.Unknown
 	if h.lengths == 1 {
@@ -207,7 +212,6 @@ func (c *ClientConn) setFraming(r *wire.Response, method string) error {
 	default:
 		c.kind, c.keep = kindClose, false
 	}
-	return nil
 }
 
 // readHead reads until a whole head is buffered and returns its length.
