@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	binary = filepath.Join(dir, "yett")
-	build := exec.Command("go", "build", "-o", binary, "../cmd/yett")
+	build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", binary, "../cmd/yett")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)

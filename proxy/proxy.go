@@ -37,6 +37,9 @@ type Options struct {
 	// HTTP client for requests of the proxy's own, such as those to authorization services; it must not
 	// follow redirects. nil makes filters that need it fail, and their routes answer 503.
 	Client http.RoundTripper
+	// Errors, if set, is told of what goes wrong beside single requests: accepting fails, a connection's
+	// goroutine panics.
+	Errors func(error)
 	// MaxConnections is how many client connections may be open at once; 0 for no limit.
 	MaxConnections int
 }
@@ -91,7 +94,7 @@ func New(o Options) (*Proxy, error) {
 	p.forwarder = forward.New(forward.Options{Registry: p.registry})
 	engine := &http1.Server{Handler: p, Limits: p.limits, Draining: p.draining, Rejected: p.rejected}
 	p.listener, err = listen.New(listen.Options{
-		HTTP: o.HTTP, HTTPS: o.HTTPS, TLS: store.ServerConfig(), Server: engine, MaxConnections: o.MaxConnections,
+		HTTP: o.HTTP, HTTPS: o.HTTPS, TLS: store.ServerConfig(), Server: engine, MaxConnections: o.MaxConnections, Errors: o.Errors,
 	})
 	if err != nil {
 		p.cancel()

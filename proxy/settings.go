@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/gaissmai/bart"
 
@@ -75,7 +76,7 @@ type blockList struct {
 	referers   textSet
 }
 
-// textSet is a set of exact texts and regular expressions.
+// textSet is a set of exact texts, which match in any case as in nginx's map, and regular expressions.
 type textSet struct {
 	exact    map[string]bool
 	patterns []*pattern.Pattern
@@ -86,7 +87,7 @@ func newTextSet(key string, list []string) (textSet, error) {
 	set := textSet{exact: map[string]bool{}}
 	for _, text := range list {
 		if len(text) == 0 || text[0] != '~' {
-			set.exact[text] = true
+			set.exact[strings.ToLower(text)] = true
 			continue
 		}
 		expr, fold := text[1:], false
@@ -104,7 +105,7 @@ func newTextSet(key string, list []string) (textSet, error) {
 
 // has reports whether the set matches a text.
 func (s *textSet) has(text string) bool {
-	if s.exact[text] {
+	if len(s.exact) > 0 && s.exact[strings.ToLower(text)] {
 		return true
 	}
 	for _, p := range s.patterns {

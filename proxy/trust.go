@@ -73,7 +73,7 @@ func (t *trust) apply(x *filter.Exchange) {
 		t.adopt(x)
 	}
 	x.ForwardedFor = x.ClientText
-	if t.settings.ComputeFull {
+	if t.settings.ComputeFull && believed && t.settings.UseForwardedHeaders {
 		if list := x.Request.Fields.Value(wire.XForwardedFor); list != "" {
 			x.ForwardedFor = x.Arena.Concat(list, ", ", addrText(x, peer))
 		}

@@ -34,6 +34,8 @@ type options struct {
 	excludeMetrics              []string
 	timeBuckets, lengthBuckets  []float64
 	sizeBuckets                 []float64
+	bucketFactor                float64
+	maxBuckets                  uint32
 	profiling                   bool
 	profilerHost                string
 	profilerPort                int
@@ -80,6 +82,8 @@ func (o *options) addServing(f *pflag.FlagSet) {
 	f.Float64SliceVar(&o.timeBuckets, "time-buckets", nil, "bounds of the histograms of times, in seconds")
 	f.Float64SliceVar(&o.lengthBuckets, "length-buckets", nil, "bounds of the histograms of request sizes, in bytes")
 	f.Float64SliceVar(&o.sizeBuckets, "size-buckets", nil, "bounds of the histograms of response sizes, in bytes")
+	f.Float64Var(&o.bucketFactor, "bucket-factor", 0, "growth of the buckets of native histograms; they are made if it is greater than 1")
+	f.Uint32Var(&o.maxBuckets, "max-buckets", 100, "most buckets of a native histogram")
 	f.BoolVar(&o.profiling, "profiling", true, "serve pprof on the profiler port")
 	f.StringVar(&o.profilerHost, "profiler-address", "127.0.0.1", "address of the profiler")
 	f.IntVar(&o.profilerPort, "profiler-port", 10245, "port of the profiler; taken only if it is free")
@@ -109,8 +113,6 @@ func (o *options) addCluster(f *pflag.FlagSet) {
 // an unknown flag would keep a drop-in from starting.
 var accepted = []struct{ name, why string }{
 	{"apiserver-qps", "the client limits itself"},
-	{"bucket-factor", "native histograms are not exported"},
-	{"max-buckets", "native histograms are not exported"},
 	{"deep-inspect", "no configuration text is made out of Ingresses, so there is nothing to inject into"},
 	{"default-server-port", "the default backend is inside the process"},
 	{"disable-full-test", "no configuration file is tested"},

@@ -7,8 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -67,6 +69,7 @@ func newGate(o *options, log logr.Logger, identity observe.Options, accessLog io
 	identity.Build = observe.Build{Release: versionText(), Repository: "https://github.com/yettproxy/yett"}
 	identity.NoHost, identity.UndefinedHosts, identity.StatusClasses = !o.metricsPerHost, o.metricsUndefinedHost, o.statusClasses
 	identity.Exclude = o.excludeMetrics
+	identity.BucketFactor, identity.MaxBuckets = o.bucketFactor, o.maxBuckets
 	identity.TimeBuckets, identity.LengthBuckets, identity.SizeBuckets = o.timeBuckets, o.lengthBuckets, o.sizeBuckets
 	var requests *observe.Metrics
 	if o.metrics {
@@ -85,7 +88,8 @@ func newGate(o *options, log logr.Logger, identity observe.Options, accessLog io
 	}
 	p, err := proxy.New(proxy.Options{
 		HTTP: bind(o.bindAddresses, o.httpPort), HTTPS: bind(o.bindAddresses, o.httpsPort),
-		HealthPath: o.healthPath, Metrics: requests, Log: accessLog, Client: newClient(),
+		HealthPath: o.healthPath, Metrics: requests, Log: accessLog, Client: newClient(allowLoopback),
+		Errors: func(err error) { log.Error(err, "listener") },
 	})
 	if err != nil {
 		health.listener.Close()
@@ -102,7 +106,9 @@ func newGate(o *options, log logr.Logger, identity observe.Options, accessLog io
 		leading: func() bool { return true },
 		publisher: &ingress.Publisher{
 			Options: o.translate(), Proxy: p, Log: log.WithName("routing"), Metrics: controller,
-			Feeder: endpoints.NewFeeder(p.Registry(), resolver, endpoints.Options{}),
+			Feeder: endpoints.NewFeeder(p.Registry(), resolver, endpoints.Options{
+				DisableExternalName: o.disableExternalName, AllowLoopback: allowLoopback,
+			}),
 		},
 	}, nil
 }
@@ -121,9 +127,24 @@ func bind(addresses []string, port int) []string {
 
 // newClient returns the client for requests of the proxy's own. It follows nothing and changes nothing:
 // an authorization service is to see what we send, and we are to see what it answers.
-func newClient() http.RoundTripper {
+//
+// It does not reach this host, unless there is no cluster around it, nor link-local addresses: their
+// services (of the pod itself, of the cloud) trust whoever can reach them, and the writer of an annotation
+// is not meant to.
+func newClient(allowLoopback bool) http.RoundTripper {
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
+		a, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return fmt.Errorf("dial %s: %w", address, err)
+		}
+		ip := a.Addr().Unmap()
+		if ip.IsLoopback() && !allowLoopback || ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast() {
+			return fmt.Errorf("dial %s: refused: an authorization service must not be at a loopback or link-local address", address)
+		}
+		return nil
+	}}
 	return &http.Transport{
-		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:            dialer.DialContext,
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    64,
 		MaxResponseHeaderBytes: 64 << 10,

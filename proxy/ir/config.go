@@ -28,7 +28,8 @@ type VirtualHost struct {
 	Aliases []string
 	// Certificate names the certificate shown for Name; the zero reference means the default one.
 	Certificate CertificateRef
-	// TLS says that a TLS section names the host, with or without a usable certificate: http is redirected.
+	// TLS says that http is redirected to https: an Ingress of the host, or of the wildcard above it, has a TLS
+	// section, with or without a usable certificate.
 	TLS bool
 	// AppRoot is where a request for exactly "/" is sent with a 302, or "" (app-root).
 	AppRoot string

@@ -43,14 +43,16 @@ func (a *anyOf) Request(x *filter.Exchange) filter.Action {
 		switch status := x.Response.Status; {
 		case status == 401 || status >= 300 && status < 400:
 			challenge.status = status
-			challenge.authenticate = x.Response.Fields.Value(wire.WWWAuthenticate)
+			if v := x.Response.Fields.Value(wire.WWWAuthenticate); v != "" {
+				challenge.authenticate = v // one without does not take back what an earlier filter asked for
+			}
 			challenge.location = x.Response.Fields.Value(wire.Location)
 		case status != 403:
 			return filter.Done
 		}
 	}
 	switch {
-	case x.Response.Status == challenge.status:
+	case x.Response.Status == challenge.status && (challenge.status != 401 || x.Response.Fields.Has(wire.WWWAuthenticate)):
 	case challenge.status == 401:
 		x.Reply(401)
 		if challenge.authenticate != "" {
