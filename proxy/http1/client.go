@@ -266,7 +266,7 @@ func (c *ClientConn) Sent() int64 { return c.sent }
 // Reusable reports whether the connection can carry another request: request and response are complete,
 // both sides keep it open, and nothing unasked is buffered.
 func (c *ClientConn) Reusable() bool {
-	return c.state == stateComplete && c.finished && c.keep && !c.last && c.pos == c.end && !c.hasTiny && !c.interrupted.Load()
+	return c.state == stateComplete && c.finished && c.keep && !c.last && c.pos == c.end && !c.interrupted.Load()
 }
 
 // Idle gives back the memory that only a running exchange needs.
@@ -298,11 +298,7 @@ func (c *ClientConn) Conn() net.Conn { return c.conn }
 // Take hands the connection over after 101, with what was read behind the head. Its deadlines are
 // cleared. The ClientConn must not be used again.
 func (c *ClientConn) Take() (net.Conn, []byte) {
-	var rest []byte
-	if c.hasTiny {
-		rest = append(rest, c.tiny[0])
-	}
-	rest = append(rest, c.in[c.pos:c.end]...)
+	rest := append([]byte(nil), c.in[c.pos:c.end]...)
 	c.Idle()
 	c.state = stateFailed
 	if c.read.armed != 0 || c.write.armed != 0 {

@@ -554,52 +554,6 @@ func TestClientsThatGoAway(t *testing.T) {
 	}
 }
 
-func TestWatchAbort(t *testing.T) {
-	for _, overTLS := range []bool{false, true} {
-		name := "plain"
-		if overTLS {
-			name = "TLS"
-		}
-		t.Run(name, func(t *testing.T) {
-			client, server := tcpPair(t)
-			if overTLS {
-				client, server = tlsPair(t, client, server)
-			}
-			r := newRig(t)
-			gone := make(chan struct{})
-			r.serve = func(x *filter.Exchange) {
-				if x.Request.Path != "/wait" {
-					// What comes while a watch is on is the next request, and none of it is lost.
-					stop := x.Stream.(wire.AbortWatcher).WatchAbort(func() { t.Error("gone too early") })
-					io.WriteString(client, "GET /wait HTTP/1.1\r\nHost: a.test\r\n\r\n")
-					time.Sleep(5 * time.Millisecond)
-					stop()
-					answer(x, nil)
-					return
-				}
-				stop := x.Stream.(wire.AbortWatcher).WatchAbort(func() { close(gone) })
-				client.Close()
-				<-gone
-				stop()
-				x.Stream.Abort()
-			}
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				r.srv.Serve(t.Context(), server, &filter.Conn{})
-			}()
-			io.WriteString(client, get("GET /first HTTP/1.1"))
-			go io.Copy(io.Discard, client)
-			select {
-			case <-gone:
-			case <-time.After(wiretest.Wait):
-				t.Fatal("nobody noticed that the client went away")
-			}
-			<-done
-		})
-	}
-}
-
 // tcpPair returns the two ends of a loopback connection.
 func tcpPair(tb testing.TB) (client, server net.Conn) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -46,9 +46,8 @@ type link struct {
 	writeErr  error
 	wtried    bool
 
-	tiny    [1]byte
-	hasTiny bool // tiny holds a byte that was read ahead
-	cutOff  atomic.Bool
+	tiny   [1]byte // where a read that holds no buffer puts its first byte
+	cutOff atomic.Bool
 	// interrupted makes the read that is waiting, and all later ones, end at once.
 	interrupted atomic.Bool
 }
@@ -145,11 +144,6 @@ func (l *link) armWrite() error {
 
 // readInto reads into p, which must not be empty.
 func (l *link) readInto(p []byte) (int, error) {
-	if l.hasTiny {
-		l.hasTiny = false
-		p[0] = l.tiny[0]
-		return 1, nil
-	}
 	if l.raw != nil {
 		l.dst, l.lender = p, nil
 		return l.readRaw()
@@ -170,23 +164,17 @@ func (l *link) readInto(p []byte) (int, error) {
 // readLent reads into a buffer that from lends once there is something to read. p is what from has lent
 // already, or nil.
 func (l *link) readLent(from lender, p []byte) (int, error) {
-	if l.raw != nil && !l.hasTiny {
+	if l.raw != nil {
 		l.dst, l.lender = p, from
 		return l.readRaw()
 	}
-	if !l.hasTiny {
-		if p != nil {
-			from.reclaim()
-		}
-		if _, err := l.readInto(l.tiny[:]); err != nil {
-			return 0, err
-		}
-		p = nil
+	if p != nil {
+		from.reclaim()
 	}
-	if p == nil {
-		p = from.lend()
+	if _, err := l.readInto(l.tiny[:]); err != nil {
+		return 0, err
 	}
-	l.hasTiny = false
+	p = from.lend()
 	p[0] = l.tiny[0]
 	return 1, nil
 }

@@ -35,9 +35,8 @@ type stream struct {
 }
 
 var (
-	_ wire.Stream       = (*stream)(nil)
-	_ wire.Interrupter  = (*stream)(nil)
-	_ wire.AbortWatcher = (*stream)(nil)
+	_ wire.Stream      = (*stream)(nil)
+	_ wire.Interrupter = (*stream)(nil)
 )
 
 // streams is memory and nothing else.

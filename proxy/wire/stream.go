@@ -26,12 +26,3 @@ type Interrupter interface {
 	// engine's affair.
 	Interrupt()
 }
-
-// AbortWatcher is implemented by streams that can notice that the client goes away while nobody reads its
-// body. It costs a goroutine, so begin to watch only when the upstream has kept the request waiting.
-type AbortWatcher interface {
-	// WatchAbort calls gone once, from another goroutine, if the client closes or resets the connection.
-	// It may only be called once the body has been read to its end. The caller must call stop before it
-	// ends the exchange; when stop returns, gone has returned or will not be called.
-	WatchAbort(gone func()) (stop func())
-}
