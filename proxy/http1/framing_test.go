@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/wire"
 	"github.com/yettproxy/yett/proxy/wiretest"
 )
 
@@ -115,6 +116,48 @@ func TestEveryWayToCutAMessageIntoReadsGivesTheSame(t *testing.T) {
 	for i, q := range r.requests() {
 		if q.line() != "POST /p?q a.test abchi" || len(q.fields) != 3 || len(q.trailers) != 1 {
 			t.Fatalf("cut at %d, the request reads %s with %+v and trailers %+v", i+1, q.line(), q.fields, q.trailers)
+		}
+	}
+}
+
+func TestHeadsAndBodiesOfEverySizeFindRoom(t *testing.T) {
+	r := newRig(t)
+	r.limit(func(l *wire.Limits) { l.LineBytes, l.HeadBytes = 64<<10, 100<<10 })
+	sizes := []int{10, 3000, 3900, 8000, 20_000, 31_000, 33_000, 60_000}
+	for n := 4030; n < 4040; n++ { // around the end of a small buffer
+		sizes = append(sizes, n)
+	}
+	for n := 32_700; n < 32_710; n++ { // around the end of a large one
+		sizes = append(sizes, n)
+	}
+	c := wiretest.Dial(t, r.addr)
+	for _, size := range sizes {
+		pad := strings.Repeat("p", size)
+		body := strings.Repeat("0123456789", 1+size%2000)
+		trailer := strings.Repeat("t", size%9000)
+		for _, rest := range []string{
+			fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body),
+			fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x;ext\r\n%s\r\n1\r\nz\r\n0\r\nX-T: %s\r\n\r\n", len(body), body, trailer),
+		} {
+			before := len(r.requests())
+			one := "POST /p HTTP/1.1\r\nHost: a.test\r\nX-Pad: " + pad + "\r\n" + rest
+			go c.Send(one + after + one)
+			for range 3 {
+				c.Must("POST", 200)
+			}
+			got3 := r.requests()[before:]
+			for _, s := range []*seen{got3[0], got3[2]} {
+				got, _ := s.get("X-Pad")
+				if got != pad || strings.TrimSuffix(s.body, "z") != body || s.err != nil {
+					t.Fatalf("size %d: pad of %d, body of %d, %v", size, len(got), len(s.body), s.err)
+				}
+				if len(s.trailers) == 1 && s.trailers[0].Value != trailer || (len(s.trailers) == 1) != strings.HasPrefix(rest, "T") {
+					t.Fatalf("size %d: trailers %.100v", size, s.trailers)
+				}
+			}
+			if got3[1].target != "/after" {
+				t.Fatalf("size %d: out of sync", size)
+			}
 		}
 	}
 }
