@@ -59,15 +59,15 @@ func (c *conn) serveOne() bool {
 
 // await waits for the first byte of a request.
 func (c *conn) await() bool {
-	if c.s != nil && c.s.end > 0 {
-		c.limits = c.srv.limits()
-		return true // pipelined
-	}
 	w := c.info.Watch
-	if w != nil && !w.Idle() {
+	stay := w == nil || w.Idle()
+	c.limits = c.srv.limits()
+	if c.s != nil && c.s.end > 0 { // pipelined: it has come, so it is served although others would not be waited for
+		return w == nil || w.Active()
+	}
+	if !stay {
 		return false
 	}
-	c.limits = c.srv.limits()
 	wait := c.limits.IdleTimeout
 	if c.info.Requests == 0 {
 		wait = c.limits.HeadTimeout
