@@ -16,6 +16,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -199,9 +200,9 @@ func TestEveryKindChangesWhatClientsSee(t *testing.T) {
 		sees("EndpointSlice created", host, 200, "b")
 
 		service := &corev1.Service{ObjectMeta: meta("b")}
-		change(t, c, service, func(o *corev1.Service) { o.Spec.Ports[0].Port = 81 })
+		change(t, c, service, func(o *corev1.Service) { o.Spec.Ports[0].Port, o.Spec.Ports[0].TargetPort = 81, intstr.FromInt32(81) })
 		sees("Service port gone", host, 503, "")
-		change(t, c, service, func(o *corev1.Service) { o.Spec.Ports[0].Port = 80 })
+		change(t, c, service, func(o *corev1.Service) { o.Spec.Ports[0].Port, o.Spec.Ports[0].TargetPort = 80, intstr.FromInt32(80) })
 		sees("Service port back", host, 200, "b")
 		c.remove(t, service)
 		sees("Service deleted", host, 503, "")
