@@ -98,6 +98,21 @@ func (s *stream) Trailers() *wire.Fields {
 	return &s.body.trailers
 }
 
+// Buffered reports whether more of the request body, or its end, is there without waiting: a short chunked
+// body often comes with its head.
+func (s *stream) Buffered() bool {
+	b := &s.body
+	switch {
+	case b.err != nil:
+		return true
+	case s.pos == s.end:
+		return false
+	case !b.chunked:
+		return true
+	}
+	return b.chunks.ready(s.in[s.pos:s.end])
+}
+
 // readPayload reads bytes that are payload for sure: from the buffer, or past it if p is large.
 func (s *stream) readPayload(p []byte) (n int, err error) {
 	if s.pos == s.end {

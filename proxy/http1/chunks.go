@@ -1,6 +1,10 @@
 package http1
 
-import "github.com/yettproxy/yett/proxy/wire"
+import (
+	"bytes"
+
+	"github.com/yettproxy/yett/proxy/wire"
+)
 
 // chunks finds the payload in a chunked body (RFC 9112 section 7.1). It looks at what is buffered and
 // says how much of it is framing to skip and how much behind that is payload; the payload itself is never touched,
@@ -67,6 +71,17 @@ func (d *chunks) next(b []byte) (skip, n int, v verdict) {
 			skip += m
 		}
 	}
+}
+
+// ready reports whether b holds payload or the whole end of the body, trailers included. What it looks at
+// is not used up.
+func (d chunks) ready(b []byte) bool {
+	skip, n, v := d.next(b)
+	if v == complete && n == 0 { // the trailers have begun
+		b = b[skip:]
+		return bytes.HasPrefix(b, wire.Bytes("\r\n")) || bytes.Contains(b, wire.Bytes("\r\n\r\n"))
+	}
+	return v != needMore
 }
 
 // took says that n bytes of payload have been used.

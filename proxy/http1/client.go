@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"time"
 
 	"github.com/yettproxy/yett/proxy/wire"
@@ -24,13 +23,6 @@ var (
 	// ErrRequest is wrapped by every error about a request that cannot be written as it is: a target with
 	// white space, more or fewer bytes of body than announced. Nothing is wrong with the upstream.
 	ErrRequest = errors.New("write request")
-)
-
-var (
-	errTarget        = fmt.Errorf("%w: malformed target", ErrRequest)
-	errLengthUnknown = fmt.Errorf("%w: HTTP/1.0 needs the length of the body", ErrRequest)
-	errBodyTooLong   = fmt.Errorf("%w: more bytes of body than announced", ErrRequest)
-	errBodyTooShort  = fmt.Errorf("%w: fewer bytes of body than announced", ErrRequest)
 )
 
 // ClientConn is the client side of one upstream connection. It carries one exchange after the other.
@@ -89,175 +81,6 @@ func NewClientConn(c net.Conn) *ClientConn {
 	cc := &ClientConn{}
 	cc.link.init(c)
 	return cc
-}
-
-// WriteRequest begins a request. It is only buffered: WriteBody, FinishRequest or Flush send it. The
-// fields are written as given, less Host and those that frame the message or belong to the connection, which follow from
-// r.Authority, r.Length and r.Upgrade. With http10 it is an HTTP/1.0 request, whose length must be known.
-func (c *ClientConn) WriteRequest(r *wire.Request, http10 bool) error {
-	if r.Target == "" || !cleanTarget(r.Target) || !wire.IsToken(r.Method) {
-		return errTarget
-	}
-	if http10 && r.Length == wire.Unknown {
-		return errLengthUnknown
-	}
-	if c.out == nil {
-		c.outBuf = smallBuffers.Get().(*smallBuffer)
-		c.out = c.outBuf[:0]
-	}
-	c.sent, c.finished, c.deferred, c.upgrading = 0, false, false, r.Upgrade && !http10
-	c.chunkedRq, c.leftRq = r.Length == wire.Unknown, max(r.Length, 0)
-	c.state, c.interim = stateHead, 0
-	c.trailers.Reset()
-
-	b := append(c.out[:0], r.Method...)
-	b = append(b, ' ')
-	b = append(b, r.Target...)
-	if http10 {
-		b = append(b, " HTTP/1.0\r\nConnection: close\r\nHost: "...)
-	} else {
-		b = append(b, " HTTP/1.1\r\nHost: "...)
-	}
-	start := len(b)
-	b = append(b, r.Authority...)
-	if at := nextControl(b, start); at < len(b) {
-		blankControls(b[at:])
-	}
-	b = append(b, "\r\n"...)
-	b = appendFields(b, r.Fields.All(), framing|1<<wire.Host)
-	switch {
-	case r.Length > 0 || r.Length == 0 && (r.Method == "POST" || r.Method == "PUT" || r.Method == "PATCH"):
-		b = append(b, "Content-Length: "...)
-		b = strconv.AppendInt(b, r.Length, 10)
-		b = append(b, "\r\n"...)
-	case c.chunkedRq:
-		b = append(b, "Transfer-Encoding: chunked\r\n"...)
-	}
-	switch {
-	case c.upgrading:
-		b = append(b, "Connection: Upgrade\r\nUpgrade: websocket\r\n"...)
-	case c.last && !http10:
-		b = append(b, "Connection: close\r\n"...)
-	}
-	c.out = append(b, "\r\n"...)
-	return nil
-}
-
-// LastRequest makes the next WriteRequest tell the upstream that the connection ends with it. To be called
-// before WriteRequest.
-func (c *ClientConn) LastRequest() { c.last = true }
-
-// cleanTarget reports whether a target can stand in a request line.
-func cleanTarget(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] <= ' ' || s[i] == 0x7f {
-			return false
-		}
-	}
-	return true
-}
-
-// WriteBody sends bytes of the request body; small ones are buffered until FinishRequest or Flush. More
-// bytes than the request's Length are an error. p is not kept.
-func (c *ClientConn) WriteBody(p []byte) error {
-	if len(p) == 0 {
-		return nil
-	}
-	if !c.chunkedRq {
-		if int64(len(p)) > c.leftRq {
-			return errBodyTooLong
-		}
-		c.leftRq -= int64(len(p))
-		return c.emit(p)
-	}
-	c.out = strconv.AppendUint(c.out, uint64(len(p)), 16)
-	c.out = append(c.out, "\r\n"...)
-	if err := c.emit(p); err != nil {
-		return err
-	}
-	c.out = append(c.out, "\r\n"...)
-	return nil
-}
-
-// emit sends or gathers bytes of the body.
-func (c *ClientConn) emit(p []byte) error {
-	if len(c.out)+len(p)+chunkRoom <= cap(c.out) {
-		c.out = append(c.out, p...)
-		return nil
-	}
-	return c.send(c.out, p)
-}
-
-// FinishRequest ends the request body and sends what is buffered; trailers may be nil and are dropped if
-// the body is not chunked. It is an error if fewer bytes than the request's Length were written.
-func (c *ClientConn) FinishRequest(trailers *wire.Fields) error {
-	if err := c.endRequest(trailers); err != nil {
-		return err
-	}
-	err := c.Flush()
-	c.dropOut()
-	return err
-}
-
-// FinishWithRead is FinishRequest for the common case that nothing of the request was sent yet and the
-// same goroutine calls ReadResponse next: the request may be sent by that call, which saves asking the
-// kernel for a response that cannot have come yet. Errors of sending then come from ReadResponse, and Sent
-// tells as always whether the upstream can have seen anything.
-func (c *ClientConn) FinishWithRead() error {
-	if c.sent > 0 || c.raw == nil {
-		return c.FinishRequest(nil)
-	}
-	if err := c.endRequest(nil); err != nil {
-		return err
-	}
-	c.deferred = true
-	return nil
-}
-
-// endRequest writes the end of the body.
-func (c *ClientConn) endRequest(trailers *wire.Fields) error {
-	if c.finished {
-		return nil
-	}
-	switch {
-	case c.chunkedRq:
-		c.out = append(c.out, "0\r\n"...)
-		if trailers != nil {
-			c.out = appendFields(c.out, trailers.All(), 0)
-		}
-		c.out = append(c.out, "\r\n"...)
-	case c.leftRq > 0:
-		return errBodyTooShort
-	}
-	c.finished = true
-	return nil
-}
-
-// Flush sends everything buffered.
-func (c *ClientConn) Flush() error {
-	if len(c.out) == 0 {
-		return nil
-	}
-	return c.send(c.out, nil)
-}
-
-// send sends two pieces and forgets what was buffered.
-func (c *ClientConn) send(p, q []byte) error {
-	n, err := c.writeAll(p, q)
-	c.sent += int64(n)
-	c.out = c.out[:0]
-	if c.deferred { // another goroutine that reads the response looks at it: do not write for nothing
-		c.deferred = false
-	}
-	return err
-}
-
-// dropOut gives the buffer of the request back.
-func (c *ClientConn) dropOut() {
-	if c.outBuf != nil {
-		smallBuffers.Put(c.outBuf)
-		c.out, c.outBuf = nil, nil
-	}
 }
 
 // Sent returns the bytes handed to the kernel since WriteRequest: 0 means that the request can be replayed.

@@ -1,7 +1,6 @@
 package http1
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 
@@ -210,14 +209,7 @@ func (c *ClientConn) Buffered() bool {
 	case c.kind != kindChunked:
 		return true
 	}
-	d := c.chunks
-	b := c.in[c.pos:c.end]
-	skip, n, v := d.next(b)
-	if v == complete && n == 0 { // the trailers have begun
-		b = b[skip:]
-		return bytes.HasPrefix(b, wire.Bytes("\r\n")) || bytes.Contains(b, wire.Bytes("\r\n\r\n"))
-	}
-	return v != needMore
+	return c.chunks.ready(c.in[c.pos:c.end])
 }
 
 // Trailers returns the trailer fields once the body has ended, less those that must not be merged into a

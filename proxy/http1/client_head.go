@@ -44,7 +44,7 @@ type responseHead struct {
 	lengths, encodings, upgrades int
 	length                       int64
 	encoding, connection         string
-	close, keepAlive, named      bool
+	close, named                 bool
 	webSocket                    bool
 	minor                        uint8
 }
@@ -66,9 +66,7 @@ func (h *responseHead) take(f wire.Field) (keep, ok bool) {
 			switch {
 			case wire.EqualFold(t, "close"):
 				h.close = true
-			case wire.EqualFold(t, "keep-alive"):
-				h.keepAlive = true
-			case !wire.EqualFold(t, "upgrade"):
+			case !wire.EqualFold(t, "keep-alive") && !wire.EqualFold(t, "upgrade"):
 				h.named = true
 			}
 		}

@@ -82,17 +82,11 @@ func (l *lines) scan(b []byte, out *wire.Fields) verdict {
 		}
 		value := i
 		i = endOfValue(b, i)
-		if i == len(b) {
+		if i+1 >= len(b) || b[i] != '\r' || b[i+1] != '\n' {
+			if i < len(b) && (b[i] != '\r' || i+1 < len(b)) {
+				return malformed
+			}
 			return l.partial(len(b) - start)
-		}
-		if b[i] != '\r' {
-			return malformed
-		}
-		if i+1 == len(b) {
-			return l.partial(len(b) - start)
-		}
-		if b[i+1] != '\n' {
-			return malformed
 		}
 		end := i
 		for end > value && (b[end-1] == ' ' || b[end-1] == '\t') {
