@@ -57,7 +57,6 @@ func (g *guard) Request(x *filter.Exchange) filter.Action {
 func (g *guard) ask(x *filter.Exchange) (*answer, time.Duration) {
 	ctx, cancel := context.WithTimeout(g.ctx, timeout)
 	defer cancel()
-	defer watchClient(x, cancel)()
 	req, err := g.request(ctx, x)
 	if err != nil {
 		return failed, 0

@@ -205,46 +205,6 @@ func TestSlowServicesAreGivenUp(t *testing.T) {
 	}
 }
 
-// client is the stream of a client that goes away once it is watched.
-type client struct {
-	wire.Stream
-	watched, stopped atomic.Int32
-}
-
-// WatchAbort implements wire.AbortWatcher.
-func (c *client) WatchAbort(gone func()) (stop func()) {
-	if c.watched.Add(1); gone != nil {
-		gone()
-	}
-	return func() { c.stopped.Add(1) }
-}
-
-func TestClientsThatGoAwayEndTheRequest(t *testing.T) {
-	ended := make(chan bool, 1)
-	s := serve(t, func(_ http.ResponseWriter, r *http.Request) {
-		<-r.Context().Done()
-		ended <- true
-	})
-	f := build(t, newEnv(t), Spec{URL: s.URL})
-	c := &client{}
-	x := exchange("GET", "/")
-	x.Stream = c
-	if got := run(f, x); got != 500 {
-		t.Errorf("%d, want 500", got)
-	}
-	<-ended
-	if c.watched.Load() != 1 || c.stopped.Load() != 1 {
-		t.Errorf("watched %d times, stopped %d times", c.watched.Load(), c.stopped.Load())
-	}
-	quick := status(200)
-	s.answer.Store(&quick)
-	x = exchange("POST", "/")
-	x.Stream, x.Request.Length = c, 10
-	if got := run(f, x); got != 0 || c.watched.Load() != 1 {
-		t.Errorf("%d; a client with a body to send was watched", got)
-	}
-}
-
 // TestEndlessBodiesAreNotRead has a service that says yes and then does not stop talking.
 func TestEndlessBodiesAreNotRead(t *testing.T) {
 	var written atomic.Int64
