@@ -27,31 +27,31 @@ type options struct {
 	shutdownGrace                   time.Duration
 	verbosity                       int
 
-	metrics                     bool
-	metricsPerHost              bool
-	metricsUndefinedHost        bool
-	statusClasses               bool
-	excludeMetrics              []string
-	timeBuckets, lengthBuckets  []float64
-	sizeBuckets                 []float64
-	bucketFactor                float64
-	maxBuckets                  uint32
-	profiling                   bool
-	profilerHost                string
-	profilerPort                int
-	watchNamespace              string
-	watchNamespaceSelector      string
-	publishService              string
-	publishAddress              string
-	updateStatus, clearStatus   bool
-	internalNodeAddress         bool
-	electionID                  string
-	electionTTL                 time.Duration
-	disableElection, syncEvents bool
-	statusInterval              int
-	kubeconfig, apiserver       string
-	certificateAuthority        string
-	noEvents                    bool
+	metrics                    bool
+	metricsPerHost             bool
+	metricsUndefinedHost       bool
+	statusClasses              bool
+	excludeMetrics             []string
+	timeBuckets, lengthBuckets []float64
+	sizeBuckets                []float64
+	bucketFactor               float64
+	maxBuckets                 uint32
+	profiling                  bool
+	profilerHost               string
+	profilerPort               int
+	watchNamespace             string
+	watchNamespaceSelector     string
+	publishService             string
+	publishAddress             string
+	updateStatus, clearStatus  bool
+	internalNodeAddress        bool
+	electionID                 string
+	electionTTL                time.Duration
+	disableElection            bool
+	statusInterval             int
+	kubeconfig, apiserver      string
+	certificateAuthority       string
+	noEvents                   bool
 }
 
 // addServing adds the flags that both commands have.

@@ -15,18 +15,19 @@ import (
 var version = ""
 
 func main() {
+	raiseBind()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := newRoot().ExecuteContext(ctx); err != nil {
+	root := newRoot()
+	root.SetArgs(dispatch(os.Args))
+	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "yett:", err)
 		os.Exit(1)
 	}
 }
 
-// newRoot returns the command with its subcommands. Without one it is the controller, so that a manifest
-// made for ingress-nginx runs with only the image changed.
+// newRoot returns the command with its subcommands.
 func newRoot() *cobra.Command {
-	controller := newController()
 	root := &cobra.Command{
 		Use:           "yett",
 		Short:         "Kubernetes Ingress controller with the proxy inside",
@@ -34,7 +35,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(controller, newServe(), newDemo(), newVersion())
+	root.AddCommand(newController(), newServe(), newDemo(), newVersion(), newWaitShutdown(), newDefaultBackend(), newLayout())
 	return root
 }
 
