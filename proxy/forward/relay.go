@@ -59,24 +59,31 @@ func (s *flight) truncate(e *upstream.Endpoint, a *filter.Attempt, err error) {
 	s.x.Stream.Abort()
 }
 
-// finish ends a response that was copied to its end.
+// finish ends a response that was copied to its end. The connection is put back first: the next request may
+// come before this client has taken its answer.
 func (s *flight) finish() {
 	x := s.x
 	trailers := s.conn.Trailers()
-	whole := s.body.stop(s)
-	switch {
-	case !whole:
-		s.drop()
-	case trailers == nil:
-		// The next request may come before this client has taken its answer.
+	if trailers != nil {
+		trailers = s.ownTrailers(trailers)
+	}
+	if s.body.stop(s) {
 		s.keep()
+	} else {
+		s.drop()
 	}
 	if x.Stream.Finish(trailers) != nil {
 		x.ClientGone = true
 	}
-	if s.conn != nil {
-		s.keep()
+}
+
+// ownTrailers copies trailers out of the connection's buffer.
+func (s *flight) ownTrailers(in *wire.Fields) *wire.Fields {
+	for _, f := range in.All() {
+		f.Name, f.Value = s.x.Arena.Concat(f.Name), s.x.Arena.Concat(f.Value)
+		s.trailers.Append(f)
 	}
+	return &s.trailers
 }
 
 // rewrite changes what the upstream says about addresses of its own (proxy-redirect, proxy-cookie-*).

@@ -27,6 +27,13 @@ const (
 	idleTick = 40 * time.Millisecond
 )
 
+// Looking costs some 300 ns for each client, so those that wait for long, such as streams of events, are asked
+// about less often: from the 50th look on, which is after a second, at every 3rd.
+const (
+	patientAfter = 50
+	patientEvery = 3
+)
+
 // The states of a wait, in its lowest bits; the rest is a number that differs for each wait.
 const (
 	stateNone uint64 = iota
@@ -41,6 +48,7 @@ type wait struct {
 	state atomic.Uint64
 	turn  uint64 // of the flight: the number of the wait under way
 	seen  uint64 // of the watch: the state at its last look
+	looks uint64 // of the watch: how often it has seen that
 }
 
 // begin says that the flight is going to wait. What the watch will need must be in place.
@@ -170,10 +178,14 @@ func (w *watch) look() (busy bool) {
 		shard.mu.Lock()
 		for _, s := range shard.active {
 			state := s.wait.state.Load()
-			if state%stateStep == stateWaiting && state == s.wait.seen {
+			if state != s.wait.seen {
+				s.wait.seen, s.wait.looks = state, 0
+				continue
+			}
+			s.wait.looks++
+			if state%stateStep == stateWaiting && (s.wait.looks < patientAfter || s.wait.looks%patientEvery == 0) {
 				w.candidates = append(w.candidates, candidate{s, state})
 			}
-			s.wait.seen = state
 		}
 		busy = busy || len(shard.active) > 0
 		shard.mu.Unlock()

@@ -1,0 +1,120 @@
+package forward
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/http1"
+	"github.com/yettproxy/yett/proxy/upstream"
+)
+
+// ask sends the request to an endpoint and reads the head of its answer into x.Response.
+func (s *flight) ask(e *upstream.Endpoint, a *filter.Attempt, start int64) upstream.Failure {
+	if failure := s.connect(e); failure != upstream.NoFailure {
+		return failure
+	}
+	a.Connect = 0
+	if !s.conn.reused {
+		a.Connect = time.Duration(upstream.Now() - start)
+	}
+	failure := s.converse()
+	s.sent = s.sent || s.body.started || s.conn.Sent() > 0
+	if failure == upstream.NoFailure {
+		a.Header = time.Duration(upstream.Now() - start)
+	}
+	return failure
+}
+
+// maxInterim is how many interim responses are relayed for one request; more of them are a malformed
+// answer.
+const maxInterim = 100
+
+// converse sends the request over the connection and reads heads until a final one.
+func (s *flight) converse() upstream.Failure {
+	x, c := s.x, s.conn
+	c.SetReadTimeout(s.plan.Policy.Read)
+	c.SetWriteTimeout(s.plan.Policy.Send)
+	s.wait.begin()
+	err := s.send()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		s.gone = s.wait.end()
+		return upstream.SendTimeout
+	}
+	if errors.Is(err, http1.ErrRequest) {
+		s.gone = s.wait.end()
+		return upstream.Unsendable
+	}
+	// Another error need not be the end: an upstream that refuses a request may answer and close before
+	// it has read all of it.
+	broken := err != nil
+	for interim := 0; ; {
+		err = c.ReadResponse(&x.Response, &x.Arena, x.Request.Method, s.plan.maxHead)
+		if s.wait.end() {
+			s.gone = true
+			return upstream.NoFailure
+		}
+		switch {
+		case err != nil && errors.Is(err, os.ErrDeadlineExceeded) && s.body.extend(s):
+		case err != nil && broken:
+			return upstream.WriteError
+		case err != nil:
+			return s.headFailure(err)
+		case x.Response.Status >= 200 || x.Response.Status == 101:
+			return upstream.NoFailure
+		default:
+			if interim++; interim > maxInterim {
+				return upstream.Malformed
+			}
+			if x.Stream.Informational(&x.Response) != nil {
+				s.gone = true
+				return upstream.NoFailure
+			}
+			x.Response.Reset()
+		}
+		s.wait.begin()
+	}
+}
+
+// send hands the request to the connection, or as much of it as was read.
+func (s *flight) send() error {
+	c := s.conn
+	if s.plan.closes {
+		c.LastRequest()
+	}
+	if err := c.WriteRequest(&s.request, s.plan.Policy.HTTP10); err != nil {
+		return err
+	}
+	if len(s.body.prefix) > 0 {
+		if err := c.WriteBody(s.body.prefix); err != nil {
+			return err
+		}
+	}
+	if s.body.complete {
+		return c.FinishWithRead()
+	}
+	if err := c.Flush(); err != nil {
+		return err
+	}
+	s.body.pump(s)
+	return nil
+}
+
+// headFailure says what an error of ReadResponse means.
+func (s *flight) headFailure(err error) upstream.Failure {
+	switch {
+	case errors.Is(err, http1.ErrHeadTooLarge):
+		return upstream.HeadTooLarge
+	case errors.Is(err, io.ErrUnexpectedEOF): // an end within the head, which also counts as malformed
+		return upstream.ReadError
+	case errors.Is(err, http1.ErrMalformed):
+		return upstream.Malformed
+	case s.body.sendTimedOut(err):
+		return upstream.SendTimeout
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return upstream.ReadTimeout
+	}
+	return upstream.ReadError
+}
