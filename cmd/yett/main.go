@@ -18,6 +18,7 @@ func main() {
 	raiseBind()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	root := newRoot()
 	root.SetArgs(dispatch(os.Args))
 	if err := root.ExecuteContext(ctx); err != nil {
