@@ -77,7 +77,7 @@ func exchanger(t testing.TB, r *rig, request string) func() {
 // TestExchangesDoNotAllocate counts the allocations of the whole process over real sockets: client, engine,
 // forwarder and endpoint.
 func TestExchangesDoNotAllocate(t *testing.T) {
-	if testing.Short() {
+	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
 	chunked := "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"

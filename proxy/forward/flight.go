@@ -164,8 +164,15 @@ func (s *flight) try() (again bool) {
 	}
 	again = s.failed(e, a, failure)
 	a.Total = time.Duration(upstream.Now() - start)
+	if s.choice.Observe() {
+		e.Observe(max(a.Total, failureCosts))
+	}
 	return again
 }
+
+// failureCosts is what a failure counts as at least where response times decide: an endpoint that refuses at
+// once must not look like the fastest of all.
+const failureCosts = time.Second
 
 // discard forgets a response that is not passed on. The connection is kept if all of the body is there.
 func (s *flight) discard() {

@@ -10,8 +10,6 @@ import (
 
 	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/ir"
-	"github.com/yettproxy/yett/proxy/upstream"
-	"github.com/yettproxy/yett/proxy/wire"
 )
 
 // exchange returns an exchange whose request has these fields.
@@ -226,6 +224,3 @@ func BenchmarkCompose(b *testing.B) {
 		s.compose()
 	}
 }
-
-var _ = wire.Unknown
-var _ = upstream.Key{}
