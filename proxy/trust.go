@@ -64,9 +64,7 @@ func (t *trust) apply(x *filter.Exchange) {
 	x.ForwardedHost = x.Request.Authority
 	believed := (t.settings.UseForwardedHeaders || t.settings.RealIP) && t.trusts(peer)
 	if believed {
-		if list := t.forwardedFor(&x.Request); list != "" {
-			x.Client = t.realClient(list, peer)
-		}
+		x.Client = t.realClient(&x.Request, peer)
 	}
 	x.ClientText = addrText(x, x.Client)
 	if believed && t.settings.UseForwardedHeaders {
@@ -74,31 +72,49 @@ func (t *trust) apply(x *filter.Exchange) {
 	}
 	x.ForwardedFor = x.ClientText
 	if t.settings.ComputeFull && believed && t.settings.UseForwardedHeaders {
-		if list := x.Request.Fields.Value(wire.XForwardedFor); list != "" {
-			x.ForwardedFor = x.Arena.Concat(list, ", ", addrText(x, peer))
-		}
+		x.ForwardedFor = fullList(x, peer)
 	}
 	t.identify(x)
 }
 
-// forwardedFor returns the text of the field that names the client. Of several fields the last counts: it is the
-// one that the nearest proxy wrote.
-func (t *trust) forwardedFor(r *wire.Request) string {
-	fields := r.Fields.All()
-	for i := len(fields) - 1; i >= 0; i-- {
-		f := &fields[i]
-		if f.ID == t.header && (f.ID != wire.Other || wire.EqualFold(f.Name, t.settings.ForwardedForHeader)) {
-			return f.Value
+// fullList returns what all X-Forwarded-For fields say, and the peer. Leaving one out would let a client move itself
+// to where the upstream expects a proxy.
+func fullList(x *filter.Exchange, peer netip.Addr) string {
+	list := ""
+	fields := x.Request.Fields.All()
+	for i := range fields {
+		switch f := &fields[i]; {
+		case f.ID != wire.XForwardedFor || f.Value == "":
+		case list == "":
+			list = f.Value
+		default:
+			list = x.Arena.Concat(list, ", ", f.Value)
 		}
 	}
-	return ""
+	if list == "" {
+		return addrText(x, peer)
+	}
+	return x.Arena.Concat(list, ", ", addrText(x, peer))
 }
 
-// realClient walks a list of addresses from its end, where the nearest proxy wrote, to the first one
-// that is not a trusted proxy (nginx: real_ip_recursive on). Text that is no address ends the walk: what
-// stands before it cannot have been written by somebody we trust.
-func (t *trust) realClient(list string, peer netip.Addr) netip.Addr {
-	client := peer
+// realClient walks the addresses that the fields hold from the end, where the nearest proxy wrote, to the first one
+// that is not a trusted proxy (nginx: real_ip_recursive on). Several fields are one list (RFC 9110 section 5.3): HAProxy
+// adds a field of its own.
+func (t *trust) realClient(r *wire.Request, peer netip.Addr) netip.Addr {
+	client, more := peer, true
+	fields := r.Fields.All()
+	for i := len(fields) - 1; i >= 0 && more; i-- {
+		f := &fields[i]
+		if f.ID == t.header && (f.ID != wire.Other || wire.EqualFold(f.Name, t.settings.ForwardedForHeader)) {
+			client, more = t.walk(f.Value, client)
+		}
+	}
+	return client
+}
+
+// walk is realClient for one field. It returns false where the walk ends. Text that is no address ends it: what stands
+// before that cannot have been written by somebody we trust.
+func (t *trust) walk(list string, client netip.Addr) (_ netip.Addr, more bool) {
 	for list != "" {
 		var last string
 		if i := strings.LastIndexByte(list, ','); i >= 0 {
@@ -112,14 +128,14 @@ func (t *trust) realClient(list string, peer netip.Addr) netip.Addr {
 		}
 		a, ok := parseAddr(last)
 		if !ok {
-			return client
+			return client, false
 		}
 		client = a
 		if !t.trusts(a) {
-			return client
+			return client, false
 		}
 	}
-	return client
+	return client, true
 }
 
 // parseAddr reads an address with or without a port, as proxies write them.
