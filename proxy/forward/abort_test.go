@@ -6,10 +6,13 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/ir"
+	"github.com/yettproxy/yett/proxy/wire"
 )
 
 // TestClientsThatGoAway lets clients leave at every point of an exchange; the endpoint must see it within 100 ms.
@@ -128,6 +131,38 @@ func TestClientGoesAwayWhileConnecting(t *testing.T) {
 	}
 }
 
+// shared is a stream on a connection that outlives it.
+type shared struct {
+	wire.Stream
+	gone *atomic.Bool
+}
+
+func (s shared) Gone() bool { return s.gone.Load() }
+
+func TestStreamsThatKnowByThemselves(t *testing.T) {
+	var gone atomic.Bool
+	cut := make(chan bool)
+	b := newBackend(t, func(p *peer, _ int) {
+		p.read()
+		p.untilClosed()
+		close(cut)
+	})
+	r := newRig(t, nil, b.addr())
+	r.see(func(x *filter.Exchange) { x.Stream = shared{x.Stream, &gone} })
+	c := r.dial()
+	c.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+	eventually(t, "the endpoint is asked", func() bool { return b.requests.Load() == 1 })
+	gone.Store(true)
+	select {
+	case <-cut:
+	case <-time.After(patience):
+		t.Fatal("the endpoint never noticed")
+	}
+	if rec := r.record(); !rec.Gone {
+		t.Errorf("record %+v", rec)
+	}
+}
+
 // TestAbortStorm lets many clients leave at once and looks for what they leave behind.
 func TestAbortStorm(t *testing.T) {
 	const clients = 300
@@ -194,6 +229,7 @@ func BenchmarkWatch(b *testing.B) {
 		}
 		defer s.Close()
 		f := w.begin(uint64(i))
+		f.x = &filter.Exchange{}
 		f.raw, _ = c.(*net.TCPConn).SyscallConn()
 		f.wait.begin()
 	}

@@ -3,7 +3,8 @@ package forward
 // Clients go away while their request waits for an upstream. Reading the client's connection would tell, but
 // needs a goroutine for each request. Instead one goroutine looks, every few milliseconds, at the flights that
 // have been waiting since it last looked, asks the kernel about all their clients with one call of poll(2), and
-// closes the upstream connection of those that are gone, which wakes the flight.
+// closes the upstream connection of those that are gone, which wakes the flight. Streams that share a
+// connection with others know by themselves (wire.Goner).
 //
 // What a flight that does not wait that long pays is two atomic operations: begin puts a new number into
 // its state, end takes it back. The watch only looks at a number that it has seen before. To touch a flight it
@@ -18,6 +19,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/yettproxy/yett/proxy/wire"
 )
 
 const (
@@ -210,6 +213,10 @@ func (w *watch) ask(list []candidate) {
 	w.fds, w.owners = w.fds[:0], w.owners[:0]
 	for _, c := range list {
 		if !c.flight.wait.hold(c.state) {
+			continue
+		}
+		if g, ok := c.flight.x.Stream.(wire.Goner); ok && g.Gone() {
+			w.wake(c)
 			continue
 		}
 		if raw := c.flight.raw; raw != nil {

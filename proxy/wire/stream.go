@@ -26,3 +26,11 @@ type Interrupter interface {
 	// engine's affair.
 	Interrupt()
 }
+
+// Goner is implemented by streams that learn by themselves that their client has given them up, such as
+// one of many on a connection that stays. The forwarder asks while an exchange waits for its upstream.
+type Goner interface {
+	// Gone reports whether nobody wants the response any more. It may be called from any goroutine and does not
+	// wait.
+	Gone() bool
+}
