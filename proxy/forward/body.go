@@ -110,13 +110,9 @@ func (b *body) begin(s *flight) bool {
 	}
 }
 
-// peeker is implemented by streams that know whether more of the body, or its end, is there without
-// waiting.
-type peeker interface{ Buffered() bool }
-
 // more reports whether the next Read of a stream is known not to wait.
 func more(stream wire.Stream) bool {
-	p, ok := stream.(peeker)
+	p, ok := stream.(wire.BodyPeeker)
 	return ok && p.Buffered()
 }
 

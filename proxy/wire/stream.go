@@ -34,3 +34,11 @@ type Goner interface {
 	// wait.
 	Gone() bool
 }
+
+// BodyPeeker is implemented by streams that know whether more of the request body, or its end, is there
+// without waiting: a short body of unknown length that has come as a whole can then be sent upstream at once, and
+// again if need be.
+type BodyPeeker interface {
+	// Buffered reports whether the next Read will not wait.
+	Buffered() bool
+}
