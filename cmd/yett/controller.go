@@ -11,9 +11,6 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
-	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -40,8 +37,9 @@ import (
 func newController() *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{
-		Use:   "controller",
-		Short: "Serve the Ingresses of a cluster",
+		Use:     "controller",
+		Version: versionText(),
+		Short:   "Serve the Ingresses of a cluster",
 		Long: "Serves the Ingresses of the cluster it runs in, or of the one that --kubeconfig names. Flags have the\n" +
 			"names and defaults of ingress-nginx; those that mean nothing here are accepted with a warning.",
 		Args: cobra.NoArgs,
@@ -93,22 +91,28 @@ func pod() types.NamespacedName {
 	return name
 }
 
-// newManager returns the manager with its caches. It elects no leader (see package status) and serves no
+// newManager returns the manager with its caches, and what it may read. It elects no leader (see package status) and serves no
 // ports of its own.
-func newManager(o *options, config *rest.Config, log logr.Logger) (manager.Manager, error) {
+func newManager(ctx context.Context, o *options, config *rest.Config, log logr.Logger) (manager.Manager, *access, error) {
 	scheme := runtime.NewScheme()
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
-		return nil, fmt.Errorf("make scheme: %w", err)
+		return nil, nil, fmt.Errorf("make scheme: %w", err)
 	}
 	config = rest.CopyConfig(config)
 	config.QPS, config.Burst = 50, 100
 	config.UserAgent = "yett/" + versionText()
+	reader, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, nil, fmt.Errorf("make client: %w", err)
+	}
+	a, err := newAccess(ctx, o, reader, log)
+	if err != nil {
+		return nil, nil, err
+	}
 	options := ctrl.Options{
 		Scheme: scheme, Logger: log.WithName("manager"), Metrics: metricsserver.Options{BindAddress: "0"},
 		HealthProbeBindAddress: "0",
-		Cache: cache.Options{DefaultTransform: cache.TransformStripManagedFields(), ByObject: map[client.Object]cache.ByObject{
-			&networkingv1.Ingress{}: {}, &discoveryv1.EndpointSlice{}: {}, &corev1.Service{}: {}, &corev1.Secret{}: {}, &corev1.ConfigMap{}: {},
-		}},
+		Cache:                  cache.Options{DefaultTransform: cache.TransformStripManagedFields(), ByObject: a.caches},
 	}
 	skipNames := true // several in one process are fine, as in tests
 	options.Controller.SkipNameValidation = &skipNames
@@ -117,9 +121,9 @@ func newManager(o *options, config *rest.Config, log logr.Logger) (manager.Manag
 	}
 	mgr, err := ctrl.NewManager(config, options)
 	if err != nil {
-		return nil, fmt.Errorf("make manager: %w", err)
+		return nil, nil, fmt.Errorf("make manager: %w", err)
 	}
-	return mgr, nil
+	return mgr, a, nil
 }
 
 // runController serves a cluster until the context ends. started is called once traffic is welcome; it may be nil.
@@ -130,11 +134,12 @@ func runController(ctx context.Context, o *options, config *rest.Config, log log
 	if err != nil {
 		return err
 	}
-	mgr, err := newManager(o, config, log)
+	mgr, a, err := newManager(ctx, o, config, log)
 	if err != nil {
 		return err
 	}
-	cluster := &store.Cluster{Reader: mgr.GetClient()}
+	cluster := &store.Cluster{Reader: mgr.GetClient(), Unread: a.unread}
+	g.publisher.Options.ClassesUnknown = a.unread.Classes
 	if o.watchNamespaceSelector != "" {
 		if cluster.Namespaces, err = labels.Parse(o.watchNamespaceSelector); err != nil {
 			return fmt.Errorf("read --watch-namespace-selector: %w", err)

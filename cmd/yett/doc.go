@@ -5,5 +5,7 @@
 //	yett demo         serves examples with backends of its own, and prints curl lines
 //	yett version      prints the version
 //
+// In an image it also answers as /nginx-ingress-controller and /wait-shutdown (multicall.go).
+//
 // This package holds flags, wiring and the life cycle; one file a subcommand. Everything else is below.
 package main

@@ -36,7 +36,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newController(), newServe(), newDemo(), newVersion(), newWaitShutdown(), newDefaultBackend(), newLayout())
+	root.AddCommand(newController(), newServe(), newDemo(), newVersion(), newWaitShutdown(), newDefaultBackend(), newLayout(), newSelftest())
 	return root
 }
 

@@ -63,18 +63,23 @@ func (r *Reconciler) Register(mgr manager.Manager) error {
 		return fmt.Errorf("make routing controller: %w", err)
 	}
 	caches := mgr.GetCache()
-	for _, s := range []source.TypedSource[rebuild]{
+	sources := []source.TypedSource[rebuild]{
 		source.TypedFunc[rebuild](func(_ context.Context, q workqueue.TypedRateLimitingInterface[rebuild]) error {
 			q.Add(rebuild{}) // also a cluster without any Ingress is to be served: with 404
 			return nil
 		}),
 		watch(caches, &networkingv1.Ingress{}, specOrAnnotations[*networkingv1.Ingress]),
-		watch(caches, &networkingv1.IngressClass{}, always[*networkingv1.IngressClass]),
 		watch(caches, &corev1.Service{}, r.serviceChanged),
 		watch(caches, &corev1.Secret{}, r.secretChanged),
 		watch(caches, &corev1.ConfigMap{}, r.configMapChanged),
-		watch(caches, &corev1.Namespace{}, labelsChanged[*corev1.Namespace]),
-	} {
+	}
+	if !r.Cluster.Unread.Classes {
+		sources = append(sources, watch(caches, &networkingv1.IngressClass{}, always[*networkingv1.IngressClass]))
+	}
+	if !r.Cluster.Unread.Namespaces {
+		sources = append(sources, watch(caches, &corev1.Namespace{}, labelsChanged[*corev1.Namespace]))
+	}
+	for _, s := range sources {
 		if err := routing.Watch(s); err != nil {
 			return fmt.Errorf("watch: %w", err)
 		}

@@ -23,6 +23,13 @@ type Cluster struct {
 	Reader client.Reader
 	// Namespaces chooses the namespaces whose Ingresses are read; nil for all.
 	Namespaces labels.Selector
+	// Unread are the kinds that may not be read; they are taken for empty.
+	Unread Unread
+}
+
+// Unread names the kinds above namespaces that a controller without rights in the whole cluster cannot have.
+type Unread struct {
+	Classes, Namespaces, Nodes bool
 }
 
 // unsafe keeps lists from being copied object by object; nobody changes what a Snapshot holds.
@@ -49,9 +56,17 @@ func (c *Cluster) Load(ctx context.Context) (*Snapshot, error) {
 		nodes      corev1.NodeList
 	)
 	var errs []error
-	for _, list := range []client.ObjectList{
-		&ingresses, &classes, &slices, &services, &secrets, &configMaps, &namespaces, &nodes,
-	} {
+	lists := []client.ObjectList{&ingresses, &slices, &services, &secrets, &configMaps}
+	if !c.Unread.Classes {
+		lists = append(lists, &classes)
+	}
+	if !c.Unread.Namespaces {
+		lists = append(lists, &namespaces)
+	}
+	if !c.Unread.Nodes {
+		lists = append(lists, &nodes)
+	}
+	for _, list := range lists {
 		if err := c.Reader.List(ctx, list, unsafe); err != nil {
 			errs = append(errs, fmt.Errorf("list %T: %w", list, err))
 		}

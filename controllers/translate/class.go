@@ -63,7 +63,10 @@ func (c *classes) ignore(ing *networkingv1.Ingress) string {
 // ignoreClass returns why an IngressClass is not ours, or "".
 func (c *classes) ignoreClass(name string) string {
 	if c.options.ClassesUnknown {
-		return "IngressClasses may not be read: use the annotation " + classAnnotation
+		if c.options.ClassByName && name == c.name() {
+			return ""
+		}
+		return "IngressClasses may not be read: use the annotation " + classAnnotation + ", or start with --ingress-class-by-name"
 	}
 	controller, ok := c.controllers[name]
 	switch {

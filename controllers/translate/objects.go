@@ -35,7 +35,7 @@ type Options struct {
 	ClassByName bool
 	// WithoutClass also accepts Ingresses that name no class (--watch-ingress-without-class).
 	WithoutClass bool
-	// ClassesUnknown says that IngressClasses may not be read; then spec.ingressClassName never matches.
+	// ClassesUnknown says that IngressClasses may not be read; then spec.ingressClassName matches only IngressClass, with ClassByName.
 	ClassesUnknown bool
 	// Namespace limits Ingresses to one namespace, unless "" (--watch-namespace).
 	Namespace string
