@@ -57,7 +57,8 @@ func (p *Proxy) answerForHost(x *filter.Exchange, s *snapshot, m *route.Match) b
 		}
 	}
 	switch {
-	case x.Request.Path == p.options.HealthPath && (m.Host == nil || m.Host.Name == ""):
+	case x.Request.Path == p.options.HealthPath && (m.Host == nil || m.Host.Name == "") &&
+		(m.Route == nil || m.Route.Path != p.options.HealthPath): // a rule for that very path goes first
 		x.ReplyText(200, "text/plain", "")
 		return true
 	case m.Route == nil:
