@@ -1,0 +1,40 @@
+# The end of a cluster.
+
+# shims: the processes of its containerd's shims; shims carry the socket's path, which no other cluster shares.
+shims() { pgrep -f -- "-address $dir/containerd.sock" || true; }
+
+# below PID: a process and all its descendants.
+below() {
+	local child
+	echo "$1"
+	for child in $(pgrep -P "$1" || true); do below "$child"; done
+}
+
+# spaces: the network namespaces of its pods.
+spaces() {
+	local p
+	for p in $(shims); do for p in $(below "$p"); do ip netns identify "$p" 2>/dev/null || true; done; done | sort -u
+}
+
+down() {
+	if [ ! -d "$dir" ] && [ ! -e "/var/run/netns/$name" ]; then
+		echo "$name is not there"
+		return
+	fi
+	local p victims nets n
+	stop kubelet # first, or it starts again what ends
+	stop containerd
+	nets=$(spaces)
+	victims=$(for p in $(shims); do below "$p"; done; ip netns pids "$name" 2>/dev/null || true)
+	# Shims are told at once with their containers: a shim alone would leave its container behind.
+	[ -z "$victims" ] || kill -9 $victims 2>/dev/null || true
+	for _ in $(seq 50); do
+		[ -z "$(shims)$(ip netns pids "$name" 2>/dev/null)" ] && break
+		sleep 0.1
+	done
+	awk -v d="$dir/" 'index($2, d) == 1 {print $2}' /proc/mounts | sort -r | while read -r m; do umount -l "$m"; done
+	for n in $nets "$name"; do [ ! -e "/var/run/netns/$n" ] || ip netns del "$n"; done
+	rm -rf "$dir"
+	rmdir "$state" 2>/dev/null || true
+	echo "$name is gone"
+}
