@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -20,6 +21,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // cluster is a real API server and etcd.
@@ -36,6 +38,7 @@ func apiServer(t *testing.T) *cluster {
 	if assets == "" {
 		t.Skip("needs kube-apiserver and etcd: run `make test`, which builds them, or set KUBEBUILDER_ASSETS")
 	}
+	log.SetLogger(logr.Discard()) // controller-runtime complains otherwise
 	env := &envtest.Environment{BinaryAssetsDirectory: assets}
 	config, err := env.Start()
 	if err != nil {
