@@ -18,7 +18,9 @@ func main() {
 	raiseBind()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	// A second Ctrl-C ends the process at once. A second SIGTERM does not: after a preStop hook that sent the first
+	// one the kubelet sends its own, and requests are still being answered then.
+	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt) })
 	root := newRoot()
 	root.SetArgs(dispatch(os.Args))
 	if err := root.ExecuteContext(ctx); err != nil {
