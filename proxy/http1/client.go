@@ -9,7 +9,7 @@ import (
 	"github.com/yettproxy/yett/proxy/wire"
 )
 
-// Errors of ReadResponse and Next beside those of the connection itself. All of them mean that the
+// Errors beside those of the connection itself. All of them mean that the
 // connection cannot be used again.
 var (
 	// ErrHeadTooLarge says that the head of a response is longer than allowed.
@@ -20,6 +20,9 @@ var (
 	// ErrUnexpectedUpgrade says that the upstream answered 101 to a request that did not ask for it, or
 	// switched to another protocol than was asked for. It wraps ErrMalformed.
 	ErrUnexpectedUpgrade = fmt.Errorf("%w: unexpected upgrade", ErrMalformed)
+	// ErrStale says that a connection which was used before turned out closed, or not silent, before
+	// anything was sent. Another connection may do.
+	ErrStale = errors.New("write request: idle connection is dead")
 	// ErrRequest is wrapped by every error about a request that cannot be written as it is: a target with
 	// white space, more or fewer bytes of body than announced. Nothing is wrong with the upstream.
 	ErrRequest = errors.New("write request")
@@ -42,6 +45,7 @@ type ClientConn struct {
 	last      bool // no request will follow
 	upgrading bool
 	sent      int64
+	reused    bool // the connection has carried a response before
 
 	// The response.
 	in       []byte
@@ -103,7 +107,8 @@ func (c *ClientConn) Wake() {}
 
 // Dead reports, without waiting, whether the upstream has closed the idle connection or sent bytes that
 // nobody asked for. It costs a system call; over TLS it sees what the socket holds, session tickets included, so it
-// must only be asked about connections that have carried a response.
+// must only be asked about connections that have carried a response. There is no need to ask before a request:
+// it is not sent on such a connection (ErrStale).
 func (c *ClientConn) Dead() bool { return !c.idle() }
 
 // SetReadTimeout limits how long a read may wait for the next byte; 0 for no limit. It costs nothing

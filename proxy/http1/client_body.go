@@ -51,7 +51,7 @@ func (c *ClientConn) fill(limit int) error {
 			first := c.out
 			c.deferred = false
 			c.dropIn()
-			m, n, err = c.readAfter(first, c)
+			m, n, err = c.readAfter(first, c.reused, c)
 			c.sent += int64(m)
 			c.dropOut()
 		} else {

@@ -94,14 +94,70 @@ func TestDeadConnections(t *testing.T) {
 			t.Fatal("a closed connection is not taken for dead")
 		}
 	}
-	for _, f := range []func() error{func() error { return c.FinishRequest(nil) }, c.FinishWithRead} {
-		c.WriteRequest(&wire.Request{Method: "GET", Target: "/", Authority: "a"}, false)
-		err := f()
-		if err == nil {
-			err = receive(c, "GET").err
+}
+
+// finishers are the ways to end a request without a body.
+var finishers = map[string]func(c *ClientConn) error{
+	"FinishRequest":  func(c *ClientConn) error { return c.FinishRequest(nil) },
+	"FinishWithRead": (*ClientConn).FinishWithRead,
+}
+
+func TestNothingIsSentOnAConnectionThatDiedWhileIdle(t *testing.T) {
+	for what, end := range map[string]func(conn net.Conn){
+		"closed":           func(conn net.Conn) { conn.Close() },
+		"closed by half":   func(conn net.Conn) { conn.(*net.TCPConn).CloseWrite() },
+		"speaking unasked": func(conn net.Conn) { io.WriteString(conn, "HTTP/1.1 408 Request Timeout\r\n\r\n") },
+	} {
+		for name, finish := range finishers {
+			for _, overTLS := range []bool{false, true} {
+				client, server := tcpPair(t)
+				raw := server
+				if overTLS {
+					client, server = tlsPair(t, client, server)
+				}
+				go func() {
+					buf := make([]byte, 1000)
+					server.Read(buf)
+					io.WriteString(server, wiretest.OK.Bytes)
+				}()
+				c := NewClientConn(client)
+				c.SetReadTimeout(wiretest.Wait)
+				r := &wire.Request{Method: "POST", Target: "/", Authority: "a"}
+				if got := do(c, r, ""); !got.reusable {
+					t.Fatalf("the first exchange: %+v", got)
+				}
+				end(raw)
+				for start := time.Now(); !c.Dead() && time.Since(start) < wiretest.Wait; {
+				}
+				if err := c.WriteRequest(r, false); err != nil {
+					t.Fatal(err)
+				}
+				err := finish(c)
+				if err == nil {
+					err = receive(c, "POST").err
+				}
+				if err != ErrStale || c.Sent() != 0 {
+					t.Errorf("%s, %s, TLS %v: %v, sent %d bytes", what, name, overTLS, err, c.Sent())
+				}
+			}
 		}
-		if err == nil {
-			t.Error("a request on a closed connection was answered")
+	}
+}
+
+func TestAnAnswerThatIsThereBeforeTheRequest(t *testing.T) {
+	for name, finish := range finishers {
+		client, server := tcpPair(t)
+		io.WriteString(server, "HTTP/1.1 503 Full\r\nContent-Length: 2\r\n\r\nno")
+		c := NewClientConn(client)
+		c.SetReadTimeout(wiretest.Wait)
+		for c.idle() { // until it has come
+		}
+		c.WriteRequest(&wire.Request{Method: "GET", Target: "/", Authority: "a"}, false)
+		if err := finish(c); err != nil {
+			t.Fatal(err)
+		}
+		if got := receive(c, "GET"); got.status != 503 || got.body != "no" {
+			t.Errorf("%s: got %+v", name, got)
 		}
 	}
 }

@@ -31,6 +31,7 @@ func (c *ClientConn) WriteRequest(r *wire.Request, http10 bool) error {
 	}
 	c.sent, c.finished, c.deferred, c.upgrading = 0, false, false, r.Upgrade && !http10
 	c.chunkedRq, c.leftRq = r.Length == wire.Unknown, max(r.Length, 0)
+	c.reused = c.state == stateComplete
 	c.state, c.interim = stateHead, 0
 	c.trailers.Reset()
 
@@ -167,6 +168,9 @@ func (c *ClientConn) Flush() error {
 
 // send sends two pieces and forgets what was buffered.
 func (c *ClientConn) send(p, q []byte) error {
+	if c.sent == 0 && c.reused && !c.idle() {
+		return ErrStale
+	}
 	n, err := c.writeAll(p, q)
 	c.sent += int64(n)
 	c.out = c.out[:0]

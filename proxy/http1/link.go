@@ -37,6 +37,7 @@ type link struct {
 	lender  lender // lends the buffer of the read under way; nil if dst is to be kept
 	dst     []byte
 	first   []byte // to be written before the read under way waits
+	reused  bool   // first must not be written if something has come already, an end included
 	got     int
 	readErr error
 	tried   bool // whether the read under way got as far as tryRead
@@ -111,37 +112,28 @@ func (l *link) readLent(from lender, p []byte) (int, error) {
 	return 1, nil
 }
 
-// readAfter writes first and then waits for what comes back, as readLent does. It may only be used if
-// nothing can have come before first is sent. It returns how much of first was sent.
-func (l *link) readAfter(first []byte, from lender) (sent, n int, err error) {
-	if l.raw == nil {
-		sent, err = l.writeAll(first, nil)
-		if err != nil {
-			return sent, 0, err
-		}
-		n, err = l.readLent(from, nil)
-		return sent, n, err
-	}
-	l.first, l.dst, l.lender = first, nil, from
+// readAfter writes first and then waits for what comes back, as readLent does. It returns how much of
+// first was sent. A connection that was used before must be silent: if something has come already, nothing is
+// sent and the error is ErrStale. Only for plain TCP.
+//
+// The poller tells of news only once. That is why the socket is asked before anything is sent: whatever comes
+// after the read has begun is told, so after this look there is nothing that could be missed.
+func (l *link) readAfter(first []byte, reused bool, from lender) (sent, n int, err error) {
+	l.first, l.reused, l.dst, l.lender = first, reused, nil, from
 	n, err = l.readRaw()
 	sent = len(first) - len(l.first)
-	if rest := l.first; len(rest) > 0 {
-		l.first = nil
-		if err != nil && err != errShortWrite {
-			return sent, 0, err
-		}
-		m, err := l.writeAll(rest, nil)
-		if err != nil {
-			return sent + m, 0, err
-		}
-		n, err = l.readLent(from, nil)
-		return sent + m, n, err
+	if first, l.first = l.first, nil; err != errUnsent {
+		return sent, n, err
 	}
-	return sent, n, err
+	m, err := l.writeAll(first, nil)
+	if err == nil {
+		n, err = l.readLent(from, nil)
+	}
+	return sent + m, n, err
 }
 
-// errShortWrite says that the kernel did not take all of link.first.
-var errShortWrite = errors.New("short write")
+// errUnsent says that some of link.first is still to be written, in the ordinary way.
+var errUnsent = errors.New("request not sent as a whole")
 
 // readRaw does the read that dst, lender and first describe.
 func (l *link) readRaw() (int, error) {
@@ -192,14 +184,20 @@ func (l *link) tryRead(fd uintptr) bool {
 
 // tryFirst writes first and begins to wait.
 func (l *link) tryFirst(fd uintptr) bool {
+	if _, err := sysPeek(fd); err != syscall.EAGAIN {
+		l.readErr = errUnsent
+		if l.reused {
+			l.readErr = ErrStale
+		}
+		return true
+	}
 	n, err := sysWrite(fd, l.first)
 	if err != nil && err != syscall.EAGAIN {
 		l.readErr = err
 		return true
 	}
-	if n < len(l.first) {
-		l.first = l.first[max(n, 0):]
-		l.readErr = errShortWrite
+	if l.first = l.first[max(n, 0):]; len(l.first) > 0 {
+		l.readErr = errUnsent
 		return true
 	}
 	l.first = nil
