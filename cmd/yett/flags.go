@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -147,12 +148,21 @@ var accepted = []struct{ name, why string }{
 	{"vmodule", "there is one verbosity"},
 }
 
+// acceptedBools are those of them that are switches. Only they may stand without a value: "--sync-period 1h" has one,
+// which must not be taken for an argument.
+var acceptedBools = []string{
+	"alsologtostderr", "deep-inspect", "disable-full-test", "enable-annotation-validation", "enable-ssl-chain-completion",
+	"enable-ssl-passthrough", "enable-topology-aware-routing", "logtostderr",
+}
+
 // addAccepted adds the flags without meaning.
 func addAccepted(f *pflag.FlagSet) {
 	for _, a := range accepted {
 		f.String(a.name, "", "accepted without effect: "+a.why)
 		flag := f.Lookup(a.name)
-		flag.NoOptDefVal = "true"
+		if slices.Contains(acceptedBools, a.name) {
+			flag.NoOptDefVal = "true"
+		}
 		flag.Hidden = true
 	}
 }
