@@ -3,6 +3,8 @@ package ingress
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -98,6 +100,9 @@ func attach(result *translate.Result, problems []proxy.Problem) {
 		index[[2]string{name.Namespace, name.Name}] = i
 	}
 	for _, problem := range problems {
+		if !problem.Certificate.IsZero() && attachCertificate(result, index, problem) {
+			continue
+		}
 		i, ok := index[[2]string{problem.Origin.Namespace, problem.Origin.Ingress}]
 		if !ok || problem.Origin.Ingress == "" {
 			result.Problems = append(result.Problems, translate.ObjectProblem{
@@ -105,14 +110,45 @@ func attach(result *translate.Result, problems []proxy.Problem) {
 			})
 			continue
 		}
-		v := &result.Verdicts[i]
-		if len(v.Problems) < translate.MaxProblems {
-			v.Problems = append(v.Problems, feature.Problem{Key: "spec.rules", Value: problem.Origin.Host + problem.Origin.Path, Reason: problem.Reason})
+		add(&result.Verdicts[i], feature.Problem{Key: "spec.rules", Value: problem.Origin.Host + problem.Origin.Path, Reason: problem.Reason})
+	}
+}
+
+// add files a problem under an Ingress.
+func add(v *translate.Verdict, problem feature.Problem) {
+	if len(v.Problems) < translate.MaxProblems {
+		v.Problems = append(v.Problems, problem)
+	}
+	if v.State == translate.Active {
+		v.State = translate.Partial
+	}
+}
+
+// attachCertificate files a problem with a certificate under the Ingresses of its namespace that have routes on the hosts
+// that show it, and reports whether there are any. What translation has said about the Secret is not said twice.
+func attachCertificate(result *translate.Result, index map[[2]string]int, problem proxy.Problem) (attached bool) {
+	secret, done := problem.Certificate, map[int]bool{}
+	for i := range result.Config.Hosts {
+		host := &result.Config.Hosts[i]
+		if host.Certificate != secret {
+			continue
 		}
-		if v.State == translate.Active {
-			v.State = translate.Partial
+		for j := range host.Routes {
+			origin := &host.Routes[j].Origin
+			k, ok := index[[2]string{origin.Namespace, origin.Ingress}]
+			if !ok || origin.Namespace != secret.Namespace || done[k] {
+				continue
+			}
+			done[k], attached = true, true
+			v := &result.Verdicts[k]
+			if !slices.ContainsFunc(v.Problems, func(p feature.Problem) bool {
+				return p.Value == secret.Name && strings.HasPrefix(p.Key, "spec.tls")
+			}) {
+				add(v, feature.Problem{Key: "spec.tls", Value: secret.Name, Reason: problem.Reason})
+			}
 		}
 	}
+	return attached
 }
 
 // kindOf tells what a problem without an Ingress is about.

@@ -38,20 +38,21 @@ func (w *world) claimTLS(p *plan, h *host) {
 	p.remark("spec.tls", h.name, "no entry names the host and no certificate covers it: it shows the default certificate")
 }
 
-// showNamed gives a host the certificate of the TLS section that names it, if it is good for the host.
+// showNamed gives a host the certificate of the TLS section that names it, if it is good for the host. A Secret that
+// is gone or spoilt is named all the same: the proxy goes on showing what was last good in it, so that a slip does not
+// turn into a certificate that no client trusts.
 func (w *world) showNamed(p *plan, h *host, i int) {
 	secret := p.ing.Spec.TLS[i].SecretName
 	if secret == "" {
 		return
 	}
-	c := w.certificate(p.namespaced(secret))
-	fault := c.fault
-	if fault == "" && !c.covers(h.name) {
-		fault = "the certificate in Secret " + c.Ref.String() + " is not good for " + h.name
-	}
-	if fault != "" {
-		p.report("spec.tls["+strconv.Itoa(i)+"].secretName", secret, fault+": the default certificate is shown")
+	c, key := w.certificate(p.namespaced(secret)), "spec.tls["+strconv.Itoa(i)+"].secretName"
+	if c.fault == "" && !c.covers(h.name) {
+		p.report(key, secret, "the certificate in Secret "+c.Ref.String()+" is not good for "+h.name+": the default certificate is shown")
 		return
+	}
+	if c.fault != "" {
+		p.report(key, secret, c.fault+": the last good certificate is shown, or the default one if there was none")
 	}
 	h.certificate = c.Ref
 }

@@ -5,8 +5,8 @@
 //
 // The certificate of a name is that of the host with exactly this name or alias, else of the wildcard host
 // one label above, else the default one; clients that name no host get the default one. A certificate that
-// cannot be used any more (its key does not belong to it, say) keeps its last good version as long as its
-// Secret is there and a host names it.
+// cannot be used any more (its key does not belong to it, or its Secret is gone) keeps its last good version as
+// long as a host names it.
 //
 // The data plane above proxy/ir and the controllers may import it; it imports proxy/ir, proxy/pattern and
 // proxy/variable. A Store is safe for concurrent use; Update calls are serialised among themselves.

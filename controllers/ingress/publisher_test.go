@@ -1,0 +1,50 @@
+package ingress
+
+import (
+	"testing"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/yettproxy/yett/annotations/feature"
+	"github.com/yettproxy/yett/controllers/translate"
+	"github.com/yettproxy/yett/proxy"
+	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/ir"
+)
+
+// TestCertificateProblemsReachTheIngresses checks whose Event a certificate becomes that the proxy could not use.
+func TestCertificateProblemsReachTheIngresses(t *testing.T) {
+	route := func(namespace, name string) ir.Route {
+		return ir.Route{Origin: filter.Origin{Namespace: namespace, Ingress: name}}
+	}
+	secret := ir.CertificateRef{Namespace: "a", Name: "cert"}
+	result := &translate.Result{
+		Config: &ir.Config{Hosts: []ir.VirtualHost{
+			{Name: "x.test", Certificate: secret, Routes: []ir.Route{route("a", "one"), route("a", "one"), route("b", "guest")}},
+			{Name: "y.test", Certificate: secret, Routes: []ir.Route{route("a", "told")}},
+			{Name: "z.test", Routes: []ir.Route{route("a", "plain")}},
+		}},
+		Verdicts: []translate.Verdict{
+			{Name: types.NamespacedName{Namespace: "a", Name: "one"}, State: translate.Active},
+			{Name: types.NamespacedName{Namespace: "a", Name: "plain"}, State: translate.Active},
+			{Name: types.NamespacedName{Namespace: "a", Name: "told"}, State: translate.Partial,
+				Problems: []feature.Problem{{Key: "spec.tls[0].secretName", Value: "cert"}}},
+			{Name: types.NamespacedName{Namespace: "b", Name: "guest"}, State: translate.Active},
+		},
+	}
+	attach(result, []proxy.Problem{
+		{Certificate: secret, Reason: "spoilt"},
+		{Certificate: ir.CertificateRef{Namespace: "a", Name: "default"}, Reason: "nobody's"},
+	})
+	for i, want := range []int{1, 0, 1, 0} {
+		if v := result.Verdicts[i]; len(v.Problems) != want {
+			t.Errorf("%s has %d problems, want %d: %v", v.Name, len(v.Problems), want, v.Problems)
+		}
+	}
+	if one := result.Verdicts[0]; one.State != translate.Partial || one.Problems[0].Reason != "spoilt" || one.Problems[0].Value != "cert" {
+		t.Errorf("a/one is %v with %v", one.State, one.Problems)
+	}
+	if len(result.Problems) != 1 || result.Problems[0].Key != "a/default" {
+		t.Errorf("problems of nobody: %v, want that of a/default", result.Problems)
+	}
+}
