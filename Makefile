@@ -34,6 +34,11 @@ race: ## run the tests of concurrent packages with the race detector
 bench: ## run the benchmarks, the comparison with httputil.ReverseProxy included
 	$(GO) test -run '^$$' -bench . -benchmem ./proxy/... ./controllers/translate/...
 
+BENCHFLAGS ?=
+.PHONY: bench-compare
+bench-compare: build ## compare the cost of a request with nginx, HAProxy and httputil.ReverseProxy; BENCHFLAGS=-h tells how
+	$(GO) run ./hack/bench -yett $(BIN)/yett -out $(BIN)/bench $(BENCHFLAGS)
+
 FUZZTIME ?= 20s
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (20s)

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/xml"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// backend starts the backend in this process.
+func backend(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() { _ = runBackend(l) }()
+	return l.Addr().String()
+}
+
+func TestEveryPlainCaseIsAnsweredByTheBackend(t *testing.T) {
+	address := backend(t)
+	for _, c := range cases() {
+		if c.Missing != "" || c.Load.TLS || c.Load.Kind == kindIdle {
+			continue
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			l := c.Load
+			l.Address, l.Connections, l.Processes = address, 2, []int{os.Getpid()}
+			var r result
+			for l.Duration = 30 * time.Millisecond; r.Requests == 0 && l.Duration < 5*time.Second; l.Duration *= 4 { // a busy machine
+				r = run(l)
+			}
+			if r.Errors > 0 || r.Requests == 0 || r.CPU == 0 || r.P50 <= 0 || r.P999 < r.P50 {
+				t.Errorf("got %+v", r)
+			}
+		})
+	}
+}
+
+func TestOtherStatusesCountAsErrors(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Read(make([]byte, 4096))
+			_, _ = io.WriteString(c, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+			c.Close()
+		}
+	}()
+	r := run(load{Kind: kindHTTP, Address: l.Addr().String(), Connections: 1, Requests: []string{request("GET", "/small", host, "", 0)}, Duration: 30 * time.Millisecond})
+	if r.Errors == 0 || r.Requests != 0 || !strings.Contains(r.Error, "502") {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestTheReportComparesWithTheBetterPeer(t *testing.T) {
+	fill := func(cpu ...int64) *figure {
+		f := &figure{}
+		for _, n := range cpu {
+			f.Rounds = append(f.Rounds, result{Requests: 1000, Seconds: 1, CPU: n * 1e6, P50: 100, P99: 200, P999: 300})
+		}
+		f.conclude()
+		return f
+	}
+	r := report{Date: "2026-01-02", Rows: []row{
+		{Case: "small", Title: "small & fast", Figures: map[string]*figure{"yett": fill(30, 9, 10), "nginx": fill(20, 20, 20), "haproxy": {Missing: "not installed"}}},
+		{Case: "h2", Title: "later", Missing: "not there yet"},
+	}}
+	table := r.table()
+	for _, want := range []string{"| small & fast | yett | 10.0 (9.0–30.0) | 0.50 | 1000 |", "| haproxy | not installed |", "| later | | not there yet |"} {
+		if !strings.Contains(table, want) {
+			t.Errorf("no %q in\n%s", want, table)
+		}
+	}
+	if err := xml.Unmarshal([]byte(r.chart()), new(struct{})); err != nil {
+		t.Errorf("chart: %v", err)
+	}
+}
