@@ -1,0 +1,84 @@
+package rollout
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+)
+
+// keyPair makes a certificate for a host, told apart by its serial number.
+func keyPair(t *testing.T, host string, serial int64) map[string][]byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string][]byte{
+		corev1.TLSCertKey:       pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}),
+		corev1.TLSPrivateKeyKey: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
+	}
+}
+
+// shown returns the serial number of the certificate that a host shows.
+func shown(address, host string) int64 {
+	c, err := tls.Dial("tcp", address, &tls.Config{ServerName: host, InsecureSkipVerify: true}) //nolint:gosec // the test looks itself
+	if err != nil {
+		return -1
+	}
+	defer c.Close()
+	return c.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
+}
+
+// TestCertificateRotated rotates a Secret under load, spoils it, and deletes it.
+func TestCertificateRotated(t *testing.T) {
+	c := newCluster(t, "certificate")
+	secret := &corev1.Secret{ObjectMeta: meta(c.name, "cert"), Type: corev1.SecretTypeTLS, Data: keyPair(t, "app.test", 1)}
+	ingress := c.ingress("app", "app.test", "a")
+	ingress.Spec.TLS = []networkingv1.IngressTLS{{Hosts: []string{"app.test"}, SecretName: "cert"}}
+	c.apply(t, secret, c.service("a"), c.slice("a", startPod(t, "a")), ingress)
+	r := c.controller(t, "one", "--publish-status-address", "192.0.2.1")
+	until(t, 5*time.Second, "the certificate", func() bool { return shown(r.https, "app.test") == 1 })
+	// Connections are few, handshakes are wanted: so idle ones are not kept.
+	config := &tls.Config{ServerName: "app.test", InsecureSkipVerify: true, VerifyConnection: func(s tls.ConnectionState) error { //nolint:gosec // see shown
+		return s.PeerCertificates[0].VerifyHostname("app.test")
+	}}
+	l := (&load{target: fixed(r.https), tls: config, host: "app.test", rate: 100, fresh: true}).start(t)
+	var took []time.Duration
+	for serial := int64(2); serial < 8; serial++ {
+		change(t, c, secret, func(o *corev1.Secret) { o.Data = keyPair(t, "app.test", serial) })
+		took = append(took, until(t, 5*time.Second, "the new certificate", func() bool { return shown(r.https, "app.test") == serial }))
+	}
+	change(t, c, secret, func(o *corev1.Secret) { o.Data[corev1.TLSPrivateKeyKey] = []byte("spoilt") })
+	until(t, 20*time.Second, "an Event about the spoilt Secret", func() bool { return c.warned("app", "cert") })
+	spoilt := shown(r.https, "app.test")
+	c.remove(t, secret)
+	time.Sleep(length(time.Second, 10*time.Second))
+	deleted := shown(r.https, "app.test")
+	text, met := l.figure(t)
+	result(t, met, "TLS Secret rotated, spoilt, deleted", "0 failed, every certificate is the host's", "%s, new one shown after at most %s", text, quantile(took, 1).Round(time.Millisecond))
+	result(t, spoilt == 7 && deleted == 7, "last good certificate", "kept, Event written", "spoilt: shows %d, deleted: shows %d, of 7", spoilt, deleted)
+	c.apply(t, &corev1.Secret{ObjectMeta: meta(c.name, "cert"), Type: corev1.SecretTypeTLS, Data: keyPair(t, "app.test", 9)})
+	until(t, 5*time.Second, "the certificate after that", func() bool { return shown(r.https, "app.test") == 9 })
+}

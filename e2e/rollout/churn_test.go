@@ -1,0 +1,192 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// TestEndpointChurn changes a Service's endpoints a hundred times a second.
+func TestEndpointChurn(t *testing.T) {
+	c := newCluster(t, "endpoint-churn")
+	list := []*pod{startPod(t, "a"), startPod(t, "b"), startPod(t, "c"), startPod(t, "d"), startPod(t, "e")}
+	slice := c.slice("app", list...)
+	c.apply(t, c.service("app"), slice, c.ingress("app", "app.test", "app"))
+	r := c.controller(t, "one")
+	until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "app.test", 200, "") })
+	l := (&load{target: fixed(r.http), host: "app.test", rate: 300, post: true}).start(t)
+	begin, changes := time.Now(), 0
+	for tick := time.NewTicker(10 * time.Millisecond); time.Since(begin) < length(5*time.Second, time.Minute); changes++ {
+		<-tick.C
+		rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		slice.Endpoints = endpoints(list[:1+rand.IntN(len(list))]...)
+		if err := c.Update(context.Background(), slice); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pace := float64(changes) / time.Since(begin).Seconds()
+	text, met := l.figure(t)
+	result(t, met && pace >= 90, "endpoints changed 100 times a second", "0 failed", "%s, %.0f changes/s", text, pace)
+}
+
+// TestPodsReplaced replaces every pod of a Service, ten times, the way a rolling update does it: the new pod is ready, then the old
+// one is terminating and ends when its grace is over.
+func TestPodsReplaced(t *testing.T) {
+	c := newCluster(t, "pods-replaced")
+	list := []*pod{startPod(t, "v0"), startPod(t, "v0"), startPod(t, "v0")}
+	slice := c.slice("app", list...)
+	c.apply(t, c.service("app"), slice, c.ingress("app", "app.test", "app"))
+	r := c.controller(t, "one")
+	until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "app.test", 200, "") })
+	l := (&load{target: fixed(r.http), host: "app.test", rate: 300, post: true}).start(t)
+	rounds := 3
+	if full() {
+		rounds = 10
+	}
+	publish := func(ending *pod) {
+		slice.Endpoints = endpoints(list...)
+		if ending != nil {
+			e := endpoints(ending)
+			*e[0].Conditions.Ready, *e[0].Conditions.Terminating = false, true
+			slice.Endpoints = append(slice.Endpoints, e...)
+		}
+		if err := c.Update(context.Background(), slice); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for round := range rounds {
+		for i := range list {
+			old := list[i]
+			list[i] = startPod(t, fmt.Sprintf("v%d", round+1))
+			publish(old)
+			time.Sleep(100 * time.Millisecond) // the pod's own preStop
+			old.end()
+			publish(nil)
+		}
+	}
+	text, met := l.figure(t)
+	result(t, met, fmt.Sprintf("3 pods replaced %d times", rounds), "0 failed", "%s", text)
+}
+
+// TestPodsKilled ends pods in the middle of their work, before anybody has heard of it.
+func TestPodsKilled(t *testing.T) {
+	c := newCluster(t, "pods-killed")
+	list := []*pod{startPod(t, "a"), startPod(t, "b"), startPod(t, "c")}
+	slice := c.slice("app", list...)
+	c.apply(t, c.service("app"), slice, c.ingress("app", "app.test", "app"))
+	r := c.controller(t, "one")
+	until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "app.test", 200, "") })
+	l := (&load{target: fixed(r.http), host: "app.test", rate: 300}).start(t)
+	for range 3 {
+		time.Sleep(300 * time.Millisecond)
+		list[0].server.Close()
+		list = append(list[1:], startPod(t, "new"))
+		time.Sleep(500 * time.Millisecond) // what a control plane takes to notice
+		slice.Endpoints = endpoints(list...)
+		if err := c.Update(context.Background(), slice); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, met := l.figure(t)
+	result(t, met, "pods killed, noticed after 500 ms", "0 failed", "%s", text)
+}
+
+// TestIngressChurn creates, changes and deletes Ingresses fifty times a second.
+func TestIngressChurn(t *testing.T) {
+	c := newCluster(t, "ingress-churn")
+	a, b := startPod(t, "a"), startPod(t, "b")
+	c.apply(t, c.service("a"), c.service("b"), c.slice("a", a), c.slice("b", b), c.ingress("ok", "ok.test", "a"))
+	r := c.controller(t, "one")
+	until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "ok.test", 200, "a") })
+	l := (&load{target: fixed(r.http), host: "ok.test", rate: 200}).start(t)
+	var took []time.Duration
+	seen := make(chan time.Duration, 1000)
+	// watch waits for an answer beside the churn.
+	watch := func(host string, status int, body string) {
+		begin := time.Now()
+		go func() {
+			for !answers(r.http, host, status, body) && time.Since(begin) < 5*time.Second {
+				time.Sleep(5 * time.Millisecond)
+			}
+			seen <- time.Since(begin)
+		}()
+	}
+	begin, changes, watched := time.Now(), 0, 0
+	for tick := time.NewTicker(20 * time.Millisecond); time.Since(begin) < length(5*time.Second, time.Minute); changes++ {
+		<-tick.C
+		n := changes / 3
+		name, host := fmt.Sprintf("churn-%d", n), fmt.Sprintf("h%d.test", n)
+		one, sample := c.ingress(name, host, "a"), n%8 == 0
+		switch changes % 3 {
+		case 0:
+			c.apply(t, one)
+			if sample {
+				watch(host, 200, "a")
+				watched++
+			}
+		case 1:
+			change(t, c, one, func(o *ingressType) { o.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name = "b" })
+			if sample {
+				watched++
+				watch(host, 200, "b")
+				time.Sleep(60 * time.Millisecond)
+			}
+		case 2:
+			c.remove(t, one)
+			if sample {
+				watched++
+				watch(host, 404, "")
+			}
+		}
+	}
+	pace := float64(changes) / time.Since(begin).Seconds()
+	for range watched {
+		took = append(took, <-seen)
+	}
+	text, met := l.figure(t)
+	result(t, met && pace >= 40, "Ingresses changed 50 times a second", "0 failed on another host", "%s, %.0f changes/s", text, pace)
+	p99 := quantile(took, 0.99)
+	result(t, p99 <= 300*time.Millisecond, "change to traffic meanwhile", "p99 ≤ 300 ms", "p50 %s, p99 %s of %d",
+		quantile(took, 0.5).Round(time.Millisecond), p99.Round(time.Millisecond), len(took))
+}
+
+// TestNothingReady takes away what a host needs, piece by piece, and gives it back.
+func TestNothingReady(t *testing.T) {
+	c := newCluster(t, "nothing-ready")
+	a := startPod(t, "a")
+	slice := c.slice("app", a)
+	c.apply(t, c.service("app"), slice, c.ingress("app", "app.test", "app"))
+	r := c.controller(t, "one", "--publish-status-address", "192.0.2.1")
+	var took []time.Duration
+	sees := func(what string, status int) time.Duration {
+		t.Helper()
+		return until(t, 5*time.Second, what, func() bool { return answers(r.http, "app.test", status, "") })
+	}
+	sees("served", 200)
+	slice.Endpoints = nil
+	if err := c.Update(context.Background(), slice); err != nil {
+		t.Fatal(err)
+	}
+	sees("scaled to zero", 503)
+	change(t, c, slice, func(o *discoveryv1.EndpointSlice) { o.Endpoints = endpoints(a) })
+	took = append(took, sees("scaled up", 200))
+	service := c.service("app")
+	c.remove(t, service)
+	sees("Service missing", 503)
+	until(t, 20*time.Second, "an Event names the Service", func() bool { return c.warned("app", "no Service nothing-ready/app") })
+	c.apply(t, c.service("app"))
+	took = append(took, sees("Service back", 200))
+	change(t, c, c.service("app"), func(o *serviceType) { o.Spec.Ports[0].Port, o.Spec.Ports[0].TargetPort = 81, intstr.FromInt32(81) })
+	sees("port missing", 503)
+	until(t, 20*time.Second, "an Event names the port", func() bool { return c.warned("app", "80") })
+	change(t, c, c.service("app"), func(o *serviceType) { o.Spec.Ports[0].Port, o.Spec.Ports[0].TargetPort = 80, intstr.FromInt32(80) })
+	took = append(took, sees("port back", 200))
+	slowest := quantile(took, 1)
+	result(t, slowest <= time.Second, "scale to zero, Service missing, port missing", "503, Event, back within 1 s", "back after at most %s",
+		slowest.Round(time.Millisecond))
+}
