@@ -31,7 +31,7 @@ func (s *flight) relay(e *upstream.Endpoint, a *filter.Attempt, start int64) {
 	a.Bytes = n
 	a.Total = time.Duration(upstream.Now() - start)
 	switch {
-	case s.gone || writeErr != nil && (s.raw == nil || goneNow(s.raw)):
+	case s.gone || writeErr != nil && (s.raw == nil || goner(x.Stream) || goneNow(s.raw)):
 		s.abandon(a, start)
 	case readErr != nil || writeErr != nil:
 		// Of a body that the kernel moves it is not known which side failed; the client is there.
@@ -39,6 +39,12 @@ func (s *flight) relay(e *upstream.Endpoint, a *filter.Attempt, start int64) {
 	default:
 		s.finish()
 	}
+}
+
+// goner reports whether a stream knows that its client has given it up.
+func goner(stream wire.Stream) bool {
+	g, ok := stream.(wire.Goner)
+	return ok && g.Gone()
 }
 
 // truncate ends a response that cannot be completed, such that the client notices.

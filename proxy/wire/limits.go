@@ -24,6 +24,9 @@ type Limits struct {
 	WriteTimeout time.Duration
 	// RequestsPerConnection is how many requests a connection may carry (keep-alive-requests).
 	RequestsPerConnection int
+	// ConcurrentStreams is how many requests an HTTP/2 connection may carry at once
+	// (http2-max-concurrent-streams).
+	ConcurrentStreams int
 }
 
 // DefaultLimits returns the limits that hold when nothing is configured.
@@ -32,6 +35,6 @@ func DefaultLimits() Limits {
 		LineBytes: 8 << 10, HeadBytes: 32 << 10, FieldCount: 100,
 		HeadTimeout: 60 * time.Second, BodyTimeout: 60 * time.Second,
 		IdleTimeout: 75 * time.Second, WriteTimeout: 60 * time.Second,
-		RequestsPerConnection: 1000,
+		RequestsPerConnection: 1000, ConcurrentStreams: 128,
 	}
 }

@@ -1,0 +1,246 @@
+package http2
+
+import (
+	"crypto/tls"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/wire"
+)
+
+// What a connection grants to its client, in bytes.
+const (
+	// streamWindow is how much of a request body is kept for a handler that does not read it.
+	streamWindow = 256 << 10
+	// connWindow is the same for all streams of a connection together.
+	connWindow = 1 << 20
+	// headBudget is how much the heads of the requests under way may take together. A client with fewer than
+	// a hundred requests of usual size never meets it.
+	headBudget = 1 << 20
+)
+
+// conn is one client connection. Its goroutine reads frames; the goroutines of the streams write.
+type conn struct {
+	srv   *Server
+	shard *shard
+	nc    net.Conn
+	info  *filter.Conn
+	in    input
+	head  headParser
+	dec   *hpack.Decoder
+	// polite says that the client is to see the last frames before the connection is closed.
+	polite bool
+
+	mu sync.Mutex
+	// Everything below is guarded by mu.
+	out         output
+	streams     map[uint32]*stream
+	limits      *wire.Limits
+	last        uint32 // the highest stream the client has opened
+	running     int    // handlers
+	requests    int
+	heads       int  // bytes of the heads of running streams
+	watched     bool // the watcher was told that the connection is active
+	idleSince   int64
+	done        sync.Cond // running has become 0
+	sendWindow  int64
+	recvWindow  int64
+	credit      int64 // bytes of bodies that were consumed and not yet granted again
+	blocked     []*stream
+	firstWindow int64 // what the client grants to new streams
+	frameSize   int   // the largest payload we send
+	clearTable  bool  // the next header block must begin with a table size update
+	dead        bool
+	leaving     leaving
+	recent      [64]uint32 // streams that we reset: their client may not know yet
+	numRecent   int
+	announced   int // how many streams the client was told it may open
+	calm        calm
+	janitor     janitor
+}
+
+// newConn returns a connection that has not read anything.
+func newConn(srv *Server, nc net.Conn, info *filter.Conn) *conn {
+	c := &conn{
+		srv: srv, nc: nc, info: info, limits: srv.limits(), streams: make(map[uint32]*stream),
+		sendWindow: defaultWindow, recvWindow: connWindow, firstWindow: defaultWindow, frameSize: maxPayload,
+	}
+	c.done.L = &c.mu
+	c.head.c = c
+	c.dec = hpack.NewDecoder(tableSize, c.head.emit)
+	c.idleSince = clock()
+	c.calm.init(c.idleSince)
+	c.in.buf = c.in.small[:]
+	return c
+}
+
+// preload takes what was read of the connection already.
+func (c *conn) preload(read []byte) {
+	if len(read) > 0 {
+		c.in.got(copy(c.in.room(len(read)), read))
+	}
+}
+
+// tableSize is the size of the table that the client may use to compress heads, in bytes.
+const tableSize = 4096
+
+// run runs the connection to its end.
+func (c *conn) run() {
+	defer c.finish()
+	if w := c.info.Watch; w != nil && !w.Idle() {
+		return
+	}
+	c.greet()
+	if !c.readPreface() {
+		return
+	}
+	first := true
+	for {
+		f, code, ok := c.readFrame()
+		if !ok {
+			return
+		}
+		if code == codeNone && first && (f.kind != frameSettings || f.has(flagAck)) {
+			code = codeProtocol // RFC 9113 section 3.4
+		}
+		first = false
+		if code == codeNone {
+			code = c.process(&f)
+		}
+		if code != codeNone {
+			c.die(code)
+			return
+		}
+	}
+}
+
+// greet sends our SETTINGS and opens the window of the connection.
+func (c *conn) greet() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.announced = c.maxStreams()
+	b := appendHeader(c.out.take(), 3*6, frameSettings, 0, 0)
+	b = appendSetting(b, settingStreams, uint32(c.announced))
+	b = appendSetting(b, settingWindow, streamWindow)
+	b = appendSetting(b, settingHeaderListSize, uint32(c.limits.HeadBytes))
+	c.out.buf = appendWindowUpdate(b, 0, connWindow-defaultWindow)
+	c.flushLocked()
+}
+
+// maxStreams returns how many requests may be under way.
+func (c *conn) maxStreams() int {
+	if n := c.limits.ConcurrentStreams; n > 0 {
+		return n
+	}
+	return defaultLimits.ConcurrentStreams
+}
+
+// finish ends the connection and waits for the handlers.
+func (c *conn) finish() {
+	if c.polite {
+		c.linger()
+	}
+	c.mu.Lock()
+	c.dropLocked()
+	c.janitor.stop()
+	if c.out.writing {
+		c.cut()
+	}
+	for c.running > 0 {
+		c.done.Wait()
+	}
+	for c.out.writing {
+		c.out.wait(&c.mu)
+	}
+	c.mu.Unlock()
+	c.in.release()
+	c.out.release()
+	c.nc.Close()
+}
+
+// dropLocked marks the connection as dead and wakes everybody.
+func (c *conn) dropLocked() {
+	if c.dead {
+		return
+	}
+	c.dead = true
+	for _, s := range c.streams {
+		s.lostLocked(errGone)
+	}
+	clear(c.streams)
+	c.wakeBlockedLocked()
+}
+
+// cut ends the connection at once. Any goroutine may call it.
+func (c *conn) cut() {
+	t := c.nc
+	if s, ok := t.(*tls.Conn); ok {
+		t = s.NetConn() // without TLS's good-bye, which could block
+	}
+	t.Close()
+}
+
+// die tells the client what it did wrong and ends the connection.
+func (c *conn) die(code errCode) {
+	c.mu.Lock()
+	if c.dead {
+		c.mu.Unlock()
+		return
+	}
+	c.out.buf = appendGoAway(c.out.take(), c.last, code)
+	c.dropLocked()
+	c.flushLocked()
+	c.polite = true
+	c.mu.Unlock()
+}
+
+const (
+	// lingerTime is how long the end of a connection is read on, and lingerBytes how much: closing a
+	// socket with unread bytes sends a reset, which takes the last frames away from the client.
+	lingerTime  = time.Second
+	lingerBytes = 1 << 20
+)
+
+// linger closes our side and reads until the client has closed its own.
+func (c *conn) linger() {
+	c.mu.Lock()
+	for c.out.writing && !c.out.failed {
+		c.out.wait(&c.mu)
+	}
+	failed := c.out.failed
+	c.mu.Unlock()
+	if failed {
+		return
+	}
+	if half, ok := c.nc.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
+		return
+	}
+	if t, ok := c.nc.(*tls.Conn); ok {
+		if half, ok := t.NetConn().(interface{ CloseWrite() error }); ok && half.CloseWrite() != nil {
+			return
+		}
+	}
+	if c.nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	for total := 0; total < lingerBytes; {
+		n, err := c.nc.Read(c.in.buf)
+		if err != nil {
+			return
+		}
+		total += n
+	}
+}
+
+// epoch is what times are counted from, so that they are single numbers.
+var epoch = time.Now()
+
+// clock returns the nanoseconds since epoch.
+func clock() int64 { return int64(time.Since(epoch)) }
+
+// slack is how much later than asked for a deadline may be.
+func slack(timeout int64) int64 { return max(timeout/20, int64(time.Millisecond)) }

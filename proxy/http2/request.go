@@ -1,0 +1,212 @@
+package http2
+
+import (
+	"encoding/binary"
+	"io"
+	"time"
+
+	"github.com/yettproxy/yett/proxy/wire"
+)
+
+// How a head becomes a request under way, or not.
+
+// onHeaders begins a request, or the trailers of one.
+func (c *conn) onHeaders(f *frame) errCode {
+	if f.stream%2 == 0 {
+		return codeProtocol
+	}
+	block, ok := f.unpad()
+	if !ok {
+		return codeProtocol
+	}
+	self := false
+	if f.has(flagPriority) {
+		if len(block) < 5 {
+			return codeFrameSize
+		}
+		self = binary.BigEndian.Uint32(block)&(1<<31-1) == f.stream
+		block = block[5:]
+	}
+	end := f.has(flagEndStream)
+	c.mu.Lock()
+	if f.stream <= c.last {
+		s := c.streams[f.stream]
+		if s == nil && !c.knowsReset(f.stream) {
+			c.mu.Unlock()
+			return codeStreamClosed
+		}
+		c.head.beginTrailers(f.stream, s != nil)
+	} else {
+		c.limits = c.srv.limits()
+		switch {
+		case c.leaving == final:
+			c.head.beginNothing(f.stream)
+		case len(c.streams) >= c.announced || c.running >= 2*c.announced || c.heads > headBudget:
+			c.last = f.stream
+			c.head.beginNothing(f.stream)
+			c.head.refused = true
+		default:
+			c.last = f.stream
+			c.head.beginRequest(borrowStream(c, f.stream), c.limits)
+		}
+	}
+	c.mu.Unlock()
+	c.head.end = end
+	if self {
+		c.head.malformed("depends on itself")
+	}
+	return c.fragment(block, f.has(flagEndHeaders))
+}
+
+// knowsReset reports whether a stream was reset by us not long ago.
+func (c *conn) knowsReset(id uint32) bool {
+	for _, r := range c.recent {
+		if r == id {
+			return true
+		}
+	}
+	return false
+}
+
+// onContinuation goes on with a head.
+func (c *conn) onContinuation(f *frame) errCode {
+	if c.head.stream == 0 {
+		return codeProtocol
+	}
+	c.mu.Lock()
+	calm := c.calm.frame()
+	c.mu.Unlock()
+	if !calm {
+		return codeCalm
+	}
+	return c.fragment(f.payload, f.has(flagEndHeaders))
+}
+
+// fragment decodes a part of a head. It must be decoded also if nobody wants it, since the table that both sides keep
+// changes with it; but nobody may make us decode for ever.
+func (c *conn) fragment(p []byte, last bool) errCode {
+	h := &c.head
+	if h.bytes += len(p) + headerSize; h.bytes > 2*c.limits.HeadBytes {
+		return codeCalm
+	}
+	if _, err := c.dec.Write(p); err != nil {
+		return codeCompression
+	}
+	if !last {
+		return codeNone
+	}
+	if c.dec.Close() != nil {
+		return codeCompression
+	}
+	id := h.stream
+	h.stream = 0
+	switch {
+	case h.trailers:
+		return c.endTrailers(id)
+	case h.s != nil:
+		return c.endRequest(h.s)
+	case h.refused:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.out.buf = appendReset(c.out.take(), id, codeRefused)
+		c.recent[c.numRecent%len(c.recent)] = id
+		c.numRecent++
+		if !c.calm.frame() {
+			return codeCalm
+		}
+	}
+	return codeNone
+}
+
+// endTrailers ends a request body with its trailers.
+func (c *conn) endTrailers(id uint32) errCode {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.streams[id]
+	switch {
+	case s == nil:
+		return codeNone
+	case s.body.err != nil:
+		return c.faultLocked(s, codeStreamClosed, errBodyFrame)
+	case !c.head.end || c.head.bad != "" || c.head.no.status != 0:
+		return c.faultLocked(s, codeProtocol, errBodyTrailer)
+	}
+	for i := range c.head.list.Len() {
+		if f := c.head.list.At(i); wire.TrailerAllowed(f.ID, f.Name) {
+			s.body.trailers.Append(*f)
+		}
+	}
+	c.head.list.Reset()
+	if !s.endBodyLocked() {
+		return c.faultLocked(s, codeProtocol, errBodyLength)
+	}
+	return codeNone
+}
+
+// endRequest begins a request whose head is complete.
+func (c *conn) endRequest(s *stream) errCode {
+	h := &c.head
+	h.s = nil
+	s.x.Start = time.Now()
+	h.finish(s)
+	if h.bad != "" {
+		return c.refuse(s)
+	}
+	s.no, s.size = h.no, h.size
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.openLocked(s) {
+		return codeInternal
+	}
+	c.shard.start(s)
+	return codeNone
+}
+
+// refuse resets a stream whose head is malformed (RFC 9113 section 8.1.1).
+func (c *conn) refuse(s *stream) errCode {
+	c.mu.Lock()
+	c.out.buf = appendReset(c.out.take(), s.id, codeProtocol)
+	c.recent[c.numRecent%len(c.recent)] = s.id
+	c.numRecent++
+	c.requests++
+	s.info.Requests = c.requests
+	calm := c.calm.reset()
+	c.mu.Unlock()
+	s.x.Response.Status = 400
+	s.rejected(c.head.bad)
+	s.release()
+	if !calm {
+		return codeCalm
+	}
+	return codeNone
+}
+
+// openLocked makes the stream known. It is false if the connection is being closed.
+func (c *conn) openLocked(s *stream) bool {
+	if c.dead {
+		return false
+	}
+	if !c.watched {
+		if w := c.info.Watch; w != nil && !w.Active() {
+			return false
+		}
+		c.watched = true
+	}
+	b := &s.body
+	r := &s.x.Request
+	b.declared, b.window, b.waits = c.head.declared, streamWindow, r.ExpectContinue
+	if c.head.end {
+		b.err = io.EOF
+	}
+	s.window, s.open = c.firstWindow, true
+	c.streams[s.id] = s
+	c.running++
+	c.requests++
+	c.heads += s.size
+	s.info.Requests = c.requests
+	c.calm.request()
+	if c.leaving == wanted || c.requests >= c.limits.RequestsPerConnection || c.srv.draining() {
+		c.leaveLocked()
+	}
+	return true
+}

@@ -1,0 +1,191 @@
+package http2
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/yettproxy/yett/proxy/wire"
+)
+
+// Mistakes of whoever writes a response. They reset the stream, so that the client sees them too.
+var (
+	errHeadAgain   = errors.New("write response: head was written before")
+	errNoHead      = errors.New("write response: no head")
+	errInterimHead = errors.New("write response: interim status in a final head")
+	errTooLong     = errors.New("write response: more bytes than its length")
+	errTooShort    = errors.New("write response: fewer bytes than its length")
+)
+
+const (
+	// gatherSize is how much of a body is gathered before it is sent, in bytes; what is larger goes as it is.
+	gatherSize = 4 << 10
+	// headSize is the memory for a head that is kept with a stream.
+	headSize = 4 << 10
+)
+
+// response is where the response being sent stands.
+type response struct {
+	head        []byte // the encoded head, as long as it was not sent
+	memory      []byte // of head
+	data        []byte // of the body, to be sent with the next piece
+	began, done bool
+	none        bool  // there is no body; what is written is dropped
+	bounded     bool  // left counts
+	left        int64 // bytes of the body still to be written
+	failed      error
+	total, body int64
+}
+
+// reset prepares for the next response.
+func (o *response) reset() {
+	memory, data := o.memory, o.data[:0]
+	if cap(memory) > headSize {
+		memory = nil
+	}
+	*o = response{memory: memory, data: data}
+}
+
+// Informational implements wire.Stream. An interim response is sent at once.
+func (s *stream) Informational(r *wire.Response) error {
+	if s.out.began || r.Status == http.StatusSwitchingProtocols {
+		return nil
+	}
+	c := s.c
+	if r.Status == http.StatusContinue {
+		return s.Continue()
+	}
+	block := appendHead(s.out.memory[:0], r, -1)
+	s.out.memory = block[:0]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !s.open {
+		return s.closedLocked()
+	}
+	s.blockLocked(block, 0)
+	c.flushLocked()
+	return nil
+}
+
+// WriteHead implements wire.Stream.
+func (s *stream) WriteHead(r *wire.Response) error {
+	o := &s.out
+	switch {
+	case o.began:
+		return s.fail(errHeadAgain)
+	case r.Status < 200:
+		return s.fail(errInterimHead)
+	}
+	o.began = true
+	head := s.x.Request.Method == http.MethodHead
+	length := int64(wire.Unknown)
+	switch {
+	case r.Status == http.StatusNoContent:
+		o.none = true
+	case r.Status == http.StatusNotModified:
+		o.none = true
+		if r.HasLength {
+			length = r.Length
+		}
+	default:
+		length = r.Length
+		o.none = head
+		o.bounded, o.left = length >= 0 && !head, length
+	}
+	o.head = appendHead(o.memory[:0], r, length)
+	if !r.Fields.Has(wire.Date) {
+		o.head = s.c.srv.dates.append(o.head, s.x.Start)
+	}
+	o.memory = o.head[:0]
+	return nil
+}
+
+// Write implements wire.Stream.
+func (s *stream) Write(p []byte) (int, error) {
+	o := &s.out
+	switch {
+	case o.failed != nil:
+		return 0, o.failed
+	case !o.began:
+		return 0, s.fail(errNoHead)
+	case o.none || len(p) == 0:
+		return len(p), nil
+	case o.bounded && int64(len(p)) > o.left:
+		return 0, s.fail(errTooLong)
+	}
+	o.left -= int64(len(p))
+	if len(o.data)+len(p) <= gatherSize {
+		if o.data == nil {
+			o.data = make([]byte, 0, gatherSize)
+		}
+		o.data = append(o.data, p...)
+		return len(p), nil
+	}
+	if err := s.send(p, false, nil); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Flush implements wire.Stream.
+func (s *stream) Flush() error {
+	if s.out.failed != nil || len(s.out.head) == 0 && len(s.out.data) == 0 {
+		return s.out.failed
+	}
+	return s.send(nil, false, nil)
+}
+
+// Finish implements wire.Stream.
+func (s *stream) Finish(trailers *wire.Fields) error {
+	o := &s.out
+	switch {
+	case o.failed != nil:
+		return o.failed
+	case !o.began:
+		return s.fail(errNoHead)
+	case o.bounded && o.left != 0:
+		return s.fail(errTooShort)
+	}
+	var block []byte
+	if trailers != nil && trailers.Len() > 0 && s.x.Request.Method != http.MethodHead {
+		block = appendFields(nil, trailers.All())
+	}
+	if err := s.send(nil, true, block); err != nil {
+		return err
+	}
+	o.done = true
+	return nil
+}
+
+// fail makes every further call fail and resets the stream: whatever is sent now, the client cannot make sense of it.
+func (s *stream) fail(err error) error {
+	if s.out.failed == nil {
+		s.out.failed = err
+		c := s.c
+		c.mu.Lock()
+		s.resetLocked(codeInternal, err)
+		c.flushLocked()
+		c.mu.Unlock()
+	}
+	return s.out.failed
+}
+
+// closedLocked returns why nothing can be sent.
+func (s *stream) closedLocked() error {
+	if s.out.failed = s.ended; s.out.failed == nil {
+		s.out.failed = errComplete
+	}
+	return s.out.failed
+}
+
+// blockLocked queues a header block.
+func (s *stream) blockLocked(block []byte, flags uint8) {
+	c := s.c
+	if c.clearTable {
+		// RFC 7541 section 4.2: the client has made the table smaller, and we do not use it.
+		c.clearTable = false
+		block = append([]byte{0x20}, block...)
+	}
+	before := len(c.out.take())
+	c.out.buf = appendBlock(c.out.buf, s.id, flags, block)
+	s.out.total += int64(len(c.out.buf) - before)
+}

@@ -1,0 +1,239 @@
+package http2
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/wire"
+)
+
+// What can end a stream. The values are shared and never changed.
+var (
+	errGone     = errors.New("write response: client closed the connection")
+	errReset    = errors.New("write response: client reset the stream")
+	errStalled  = errors.New("write response: client does not take it")
+	errAborted  = errors.New("write response: aborted")
+	errRuined   = errors.New("write response: stream was reset for a fault of the client's")
+	errComplete = errors.New("write response: it is complete")
+)
+
+// stream is one exchange with all the memory it needs. It is borrowed from a pool when a head begins and given back when
+// the handler has returned and the client cannot say anything to it any more: the connection knows it by its number
+// only as long as both hold.
+type stream struct {
+	x    filter.Exchange
+	info filter.Conn
+	c    *conn
+	id   uint32
+	no   refusal // what to answer instead of asking the handler
+	hops int     // Max-Forwards, -1 for none
+	size int     // of the head
+
+	gone atomic.Bool // the client does not want the response any more
+
+	// The lock of the connection guards what follows.
+	open      bool  // the connection knows the stream
+	ended     error // why nothing can be sent any more
+	body      requestBody
+	readSince int64 // since when Read waits; 0 if it does not
+
+	window     int64 // what the client grants
+	writeSince int64
+	stuck      bool // in conn.blocked
+	canWrite   sync.Cond
+
+	// Only the goroutine that writes the response touches these.
+	out response
+}
+
+var (
+	_ wire.Stream      = (*stream)(nil)
+	_ wire.Interrupter = (*stream)(nil)
+	_ wire.Goner       = (*stream)(nil)
+	_ wire.BodyPeeker  = (*stream)(nil)
+)
+
+// streams is memory and nothing else.
+var streams = sync.Pool{New: func() any {
+	s := new(stream)
+	s.x.Stream = s
+	return s
+}}
+
+// borrowStream returns a stream for a head that begins.
+func borrowStream(c *conn, id uint32) *stream {
+	s := streams.Get().(*stream)
+	s.c, s.id, s.hops = c, id, -1
+	s.info = *c.info
+	s.x.Conn = &s.info
+	s.canWrite.L, s.body.canRead.L = &c.mu, &c.mu
+	return s
+}
+
+// release gives the stream back. Nobody may know it any more.
+func (s *stream) release() {
+	s.x.Reset()
+	s.body.reset()
+	s.out.reset()
+	s.gone.Store(false)
+	s.c, s.info, s.no, s.ended, s.readSince, s.writeSince, s.stuck = nil, filter.Conn{}, refusal{}, nil, 0, 0, false
+	streams.Put(s)
+}
+
+// serve runs the exchange on the goroutine of a worker.
+func (s *stream) serve() {
+	defer s.end()
+	x := &s.x
+	switch {
+	case s.gone.Load():
+		return // reset before it was begun
+	case s.no.status != 0:
+		s.answerError(s.no.status)
+		s.rejected(s.no.reason)
+	case x.Request.Target == "*", s.hops == 0 && x.Request.Method == http.MethodOptions:
+		x.ReplyText(http.StatusOK, "", "")
+		s.writeLocal()
+		s.rejected("answered by the proxy")
+	default:
+		if s.hops > 0 && x.Request.Method == http.MethodOptions {
+			hops := strconv.AppendInt(x.Arena.Begin(), int64(s.hops-1), 10)
+			x.Overrides.AddKnown(wire.MaxForwards, x.Arena.End(hops))
+		}
+		s.c.srv.Handler.ServeExchange(x)
+	}
+}
+
+// rejected tells the server of a request that the engine answered.
+func (s *stream) rejected(reason string) {
+	if s.c.srv.Rejected != nil {
+		s.x.End = s.x.Start
+		s.c.srv.Rejected(&s.x, reason)
+	}
+}
+
+// end ends the exchange, also after a panic.
+func (s *stream) end() {
+	c := s.c
+	panicked := false
+	if v := recover(); v != nil {
+		panicked = true
+		if c.srv.Panicked != nil {
+			c.srv.Panicked(&s.x, v)
+		}
+	}
+	c.mu.Lock()
+	if !s.out.began && s.open {
+		c.mu.Unlock()
+		s.answerError(http.StatusInternalServerError)
+		c.mu.Lock()
+	}
+	if s.open {
+		s.resetLocked(codeInternal, errAborted) // the handler did not finish
+	}
+	if s.x.CloseAfter {
+		c.leaveLocked()
+	}
+	c.running--
+	c.heads -= s.size
+	if c.running == 0 {
+		c.idleSince = clock()
+		c.done.Broadcast()
+	}
+	c.flushLocked()
+	c.restLocked()
+	c.overWakeLocked()
+	c.mu.Unlock()
+	if !panicked { // otherwise nobody knows who still has it
+		s.release()
+	}
+}
+
+// answerError answers with a page.
+func (s *stream) answerError(status int) {
+	if status == http.StatusRequestHeaderFieldsTooLarge {
+		s.x.ReplyText(status, "", "")
+	} else {
+		s.x.Reply(status)
+	}
+	s.writeLocal()
+}
+
+// writeLocal writes the answer that is in the exchange. Errors mean that nobody is there to read it.
+func (s *stream) writeLocal() {
+	if s.WriteHead(&s.x.Response) == nil {
+		if _, err := s.Write(wire.Bytes(s.x.Body)); err == nil {
+			_ = s.Finish(nil)
+		}
+	}
+}
+
+// forgetLocked takes the stream off the connection.
+func (s *stream) forgetLocked() {
+	if !s.open {
+		return
+	}
+	s.open = false
+	delete(s.c.streams, s.id)
+	s.c.grantLocked(int64(s.body.data.size)) // nobody will read it
+	s.body.data.reset()
+}
+
+// lostLocked ends the stream without a frame: the client reset it, or is gone.
+func (s *stream) lostLocked(why error) {
+	if s.ended == nil {
+		s.ended = why
+	}
+	s.open = false
+	s.gone.Store(true)
+	s.failBodyLocked(errBodyGone)
+	s.canWrite.Broadcast()
+}
+
+// resetLocked resets the stream, unless it is over.
+func (s *stream) resetLocked(code errCode, why error) {
+	if !s.open || s.c.dead {
+		return
+	}
+	c := s.c
+	c.out.buf = appendReset(c.out.take(), s.id, code)
+	c.recent[c.numRecent%len(c.recent)] = s.id
+	c.numRecent++
+	s.forgetLocked()
+	if s.ended == nil {
+		s.ended = why
+	}
+	s.canWrite.Broadcast()
+	s.body.canRead.Broadcast()
+}
+
+// Abort implements wire.Stream.
+func (s *stream) Abort() {
+	c := s.c
+	c.mu.Lock()
+	s.resetLocked(codeInternal, errAborted)
+	s.failBodyLocked(errBodyGone)
+	if s.ended == nil {
+		s.ended = errAborted
+	}
+	c.flushLocked()
+	c.mu.Unlock()
+}
+
+// Gone implements wire.Goner.
+func (s *stream) Gone() bool { return s.gone.Load() }
+
+// Hijack implements wire.Stream: streams have no connection of their own.
+func (s *stream) Hijack() (net.Conn, []byte, error) {
+	return nil, nil, errors.New("hijack connection: no upgrade in HTTP/2")
+}
+
+// Written implements wire.Stream.
+func (s *stream) Written() (total, body int64) { return s.out.total, s.out.body }
+
+// Received implements wire.Stream.
+func (s *stream) Received() int64 { return s.body.received.Load() }
