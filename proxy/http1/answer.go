@@ -39,7 +39,7 @@ func (c *conn) reject(no refusal) {
 		s.x.End = s.x.Start
 		c.srv.Rejected(&s.x, no.reason)
 	}
-	c.linger()
+	c.linger(s)
 }
 
 // headFailed ends a connection on which a request had begun that did not become complete. nginx does not
@@ -106,18 +106,18 @@ func (c *conn) settle() bool {
 		return false
 	case !o.began && o.failed == nil: // the handler did not answer
 		s.answerError(http.StatusInternalServerError)
-		c.linger()
+		c.linger(s)
 		return false
 	case !o.done:
 		c.cut(o.mode == modeClose)
 		return false
 	}
 	closing := !o.keep || s.x.CloseAfter
-	if closing && !s.x.Request.KeepAlive && s.body.err == io.EOF && s.pos == s.end {
+	if closing && !s.x.Request.KeepAlive && s.body.err == io.EOF && s.pos == s.end && c.idle() {
 		return false // the client asked for it and has nothing more to say
 	}
 	if closing || !s.drain() {
-		c.linger()
+		c.linger(s)
 		return false
 	}
 	s.reset()
@@ -151,8 +151,8 @@ func (s *stream) drain() bool {
 }
 
 // linger tells the client that nothing more comes, and reads what it still sends until it has seen that.
-func (c *conn) linger() {
-	if c.s.out.failed != nil || !c.closeWrite() {
+func (c *conn) linger(s *stream) {
+	if s.out.failed != nil || !c.closeWrite() {
 		return
 	}
 	buf := largeBuffers.Get().(*largeBuffer)

@@ -171,6 +171,8 @@ func (c *conn) panicked(value any) {
 		c.cut(s.out.mode == modeClose)
 	default:
 		s.answerError(http.StatusInternalServerError)
+		c.resume()
+		c.linger(s)
 		c.conn.Close()
 	}
 }
