@@ -39,6 +39,13 @@ func NewFeeder(registry *upstream.Registry, resolver *Resolver, options Options)
 // no table goes live with an upstream that is empty only because nobody asked yet. With all, it fills the
 // others too.
 func (f *Feeder) Want(ctx context.Context, source Source, upstreams []ir.Upstream, all bool) error {
+	lookups, err := f.want(ctx, source, upstreams, all)
+	await(ctx, lookups)
+	return err
+}
+
+// want is Want without waiting for look-ups of names; it returns those that are under way.
+func (f *Feeder) want(ctx context.Context, source Source, upstreams []ir.Upstream, all bool) (lookups []<-chan struct{}, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	wanted := make(map[types.NamespacedName][]ir.Upstream, len(f.wanted))
@@ -52,14 +59,17 @@ func (f *Feeder) Want(ctx context.Context, source Source, upstreams []ir.Upstrea
 		if !all && same(last[name], list) {
 			continue
 		}
-		if err := f.publish(ctx, source, name); err != nil {
-			return err
+		more, err := f.publish(ctx, source, name)
+		if err != nil {
+			f.wanted = last // what was not filled is new the next time, too
+			return lookups, err
 		}
+		lookups = append(lookups, more...)
 	}
 	if f.resolver != nil {
 		f.resolver.retain(func(k upstream.Key) bool { return contains(wanted, k) })
 	}
-	return nil
+	return lookups, nil
 }
 
 // same reports whether the same upstreams are wanted in the same way.
@@ -89,18 +99,19 @@ func contains(wanted map[types.NamespacedName][]ir.Upstream, k upstream.Key) boo
 func (f *Feeder) Update(ctx context.Context, source Source, name types.NamespacedName) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.publish(ctx, source, name)
+	_, err := f.publish(ctx, source, name)
+	return err
 }
 
-// publish reads and publishes one Service. The lock is held.
-func (f *Feeder) publish(ctx context.Context, source Source, name types.NamespacedName) error {
+// publish reads and publishes one Service, and returns the look-ups of names that it began. The lock is held.
+func (f *Feeder) publish(ctx context.Context, source Source, name types.NamespacedName) (lookups []<-chan struct{}, err error) {
 	wanted := f.wanted[name]
 	if len(wanted) == 0 {
-		return nil
+		return nil, nil
 	}
 	service, slices, err := source.Service(ctx, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, w := range wanted {
 		u := f.registry.Upstream(w.Key)
@@ -116,7 +127,9 @@ func (f *Feeder) publish(ctx context.Context, source Source, name types.Namespac
 			u.Publish(nil)
 			continue
 		}
-		f.resolver.follow(ctx, u, built.ExternalName, built.ExternalPort)
+		if first := f.resolver.follow(ctx, u, built.ExternalName, built.ExternalPort); first != nil {
+			lookups = append(lookups, first)
+		}
 	}
-	return nil
+	return lookups, nil
 }

@@ -23,6 +23,8 @@ type Resolver struct {
 	log    logr.Logger
 	// allowLoopback lets names resolve to the proxy's own host, which nginx refuses.
 	allowLoopback bool
+	// slots bounds how many look-ups run at the same time: those of dead names take long.
+	slots chan struct{}
 
 	mu    sync.Mutex
 	names map[upstream.Key]*followed
@@ -37,27 +39,58 @@ type followed struct {
 	failed bool
 }
 
-// lookupTimeout limits one look-up.
-const lookupTimeout = 5 * time.Second
+// lookupTimeout limits one look-up. firstAnswer is how long a table waits for the first look-ups of all names that it
+// is the first to lead to, so that it does not go live before a name is known that can be known. A name that is dead must
+// not keep everybody else's changes waiting.
+const (
+	lookupTimeout = 5 * time.Second
+	firstAnswer   = 500 * time.Millisecond
+	maxLookups    = 64
+)
 
 // NewResolver returns a resolver that looks names up again at an interval; Run does so.
 func NewResolver(lookup Lookup, every time.Duration, allowLoopback bool, log logr.Logger) *Resolver {
-	return &Resolver{lookup: lookup, every: every, allowLoopback: allowLoopback, log: log, names: map[upstream.Key]*followed{}}
+	return &Resolver{
+		lookup: lookup, every: every, allowLoopback: allowLoopback, log: log, slots: make(chan struct{}, maxLookups),
+		names: map[upstream.Key]*followed{},
+	}
 }
 
-// follow begins to resolve a name for an upstream. The first look-up is made at once, so that a table does
-// not go live before the name is known, if it can be known.
-func (r *Resolver) follow(ctx context.Context, u *upstream.Upstream, host string, port uint16) {
+// follow begins to resolve a name for an upstream. It returns a channel that is closed when the first look-up has ended,
+// or nil if the name is followed already.
+func (r *Resolver) follow(ctx context.Context, u *upstream.Upstream, host string, port uint16) <-chan struct{} {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	f := r.names[u.Key()]
 	if f != nil && f.host == host && f.port == port {
-		r.mu.Unlock()
-		return
+		return nil
 	}
 	f = &followed{u: u, host: host, port: port}
 	r.names[u.Key()] = f
-	r.mu.Unlock()
-	r.refresh(ctx, f)
+	first := make(chan struct{})
+	go func() {
+		defer close(first)
+		r.refresh(context.WithoutCancel(ctx), f)
+	}()
+	return first
+}
+
+// await waits until look-ups have ended, but not long.
+func await(ctx context.Context, first []<-chan struct{}) {
+	if len(first) == 0 {
+		return
+	}
+	enough := time.NewTimer(firstAnswer)
+	defer enough.Stop()
+	for _, ended := range first {
+		select {
+		case <-ended:
+		case <-enough.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // forget stops resolving for an upstream.
@@ -94,14 +127,22 @@ func (r *Resolver) Run(ctx context.Context) error {
 			list = append(list, f)
 		}
 		r.mu.Unlock()
+		var round sync.WaitGroup
 		for _, f := range list {
-			r.refresh(ctx, f)
+			round.Go(func() { r.refresh(ctx, f) })
 		}
+		round.Wait()
 	}
 }
 
 // refresh looks one name up and publishes its addresses if they changed.
 func (r *Resolver) refresh(ctx context.Context, f *followed) {
+	select {
+	case r.slots <- struct{}{}:
+		defer func() { <-r.slots }()
+	case <-ctx.Done():
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	found, err := r.lookup(ctx, "ip", f.host)
