@@ -101,6 +101,7 @@ func newManager(ctx context.Context, o *options, config *rest.Config, log logr.L
 	config = rest.CopyConfig(config)
 	config.QPS, config.Burst = 50, 100
 	config.UserAgent = "yett/" + versionText()
+	patient(config, log.WithName("manager"))
 	reader, err := client.New(config, client.Options{Scheme: scheme})
 	if err != nil {
 		return nil, nil, fmt.Errorf("make client: %w", err)
