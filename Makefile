@@ -26,6 +26,10 @@ run: build ## build, then run the demo: echo backends, example manifests, curl l
 test: ## run all tests, also those against a real kube-apiserver (built once, into a cache)
 	assets=$$(hack/localcluster/build) && KUBEBUILDER_ASSETS=$$assets $(GO) test ./...
 
+.PHONY: e2e
+e2e: ## as root: a whole cluster, yett in it, and everything that moves while requests come; prints a table
+	assets=$$(hack/localcluster/build) && YETT_ROLLOUT=full KUBEBUILDER_ASSETS=$$assets $(GO) test -count=1 -timeout 60m -v ./e2e/rollout
+
 .PHONY: race
 race: ## run the tests of concurrent packages with the race detector
 	assets=$$(hack/localcluster/build) && KUBEBUILDER_ASSETS=$$assets $(GO) test -race -short $(RACE)
