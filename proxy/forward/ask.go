@@ -11,16 +11,20 @@ import (
 	"github.com/yettproxy/yett/proxy/upstream"
 )
 
-// ask sends the request to an endpoint and reads the head of its answer into x.Response.
-func (s *flight) ask(e *upstream.Endpoint, a *filter.Attempt, start int64) upstream.Failure {
-	if failure := s.connect(e); failure != upstream.NoFailure {
-		return failure
+// ask sends the request to an endpoint and reads the head of its answer into x.Response. Idle connections that
+// turn out dead before anything was sent are passed over.
+func (s *flight) ask(e *upstream.Endpoint, a *filter.Attempt, start int64) (failure upstream.Failure) {
+	for stale := true; stale; {
+		s.drop()
+		if failure = s.connect(e); failure != upstream.NoFailure {
+			return failure
+		}
+		a.Connect = 0
+		if !s.conn.reused {
+			a.Connect = time.Duration(upstream.Now() - start)
+		}
+		failure, stale = s.converse()
 	}
-	a.Connect = 0
-	if !s.conn.reused {
-		a.Connect = time.Duration(upstream.Now() - start)
-	}
-	failure := s.converse()
 	s.sent = s.sent || s.body.started || s.conn.Sent() > 0
 	if failure == upstream.NoFailure {
 		a.Header = time.Duration(upstream.Now() - start)
@@ -32,20 +36,25 @@ func (s *flight) ask(e *upstream.Endpoint, a *filter.Attempt, start int64) upstr
 // answer.
 const maxInterim = 100
 
-// converse sends the request over the connection and reads heads until a final one.
-func (s *flight) converse() upstream.Failure {
+// converse sends the request over the connection and reads heads until a final one. stale says that
+// nothing was sent, since the connection was dead already.
+func (s *flight) converse() (failure upstream.Failure, stale bool) {
 	x, c := s.x, s.conn
 	c.SetReadTimeout(s.plan.Policy.Read)
 	c.SetWriteTimeout(s.plan.Policy.Send)
 	s.wait.begin()
 	err := s.send()
+	if errors.Is(err, http1.ErrStale) {
+		s.gone = s.wait.end()
+		return upstream.NoFailure, !s.gone
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		s.gone = s.wait.end()
-		return upstream.SendTimeout
+		return upstream.SendTimeout, false
 	}
 	if errors.Is(err, http1.ErrRequest) {
 		s.gone = s.wait.end()
-		return upstream.Unsendable
+		return upstream.Unsendable, false
 	}
 	// Another error need not be the end: an upstream that refuses a request may answer and close before
 	// it has read all of it.
@@ -54,23 +63,25 @@ func (s *flight) converse() upstream.Failure {
 		err = c.ReadResponse(&x.Response, &x.Arena, x.Request.Method, s.plan.maxHead)
 		if s.wait.end() {
 			s.gone = true
-			return upstream.NoFailure
+			return upstream.NoFailure, false
 		}
 		switch {
+		case err != nil && errors.Is(err, http1.ErrStale):
+			return upstream.NoFailure, true
 		case err != nil && errors.Is(err, os.ErrDeadlineExceeded) && s.body.extend(s):
 		case err != nil && broken:
-			return upstream.WriteError
+			return upstream.WriteError, false
 		case err != nil:
-			return s.headFailure(err)
+			return s.headFailure(err), false
 		case x.Response.Status >= 200 || x.Response.Status == 101:
-			return upstream.NoFailure
+			return upstream.NoFailure, false
 		default:
 			if interim++; interim > maxInterim {
-				return upstream.Malformed
+				return upstream.Malformed, false
 			}
 			if x.Stream.Informational(&x.Response) != nil {
 				s.gone = true
-				return upstream.NoFailure
+				return upstream.NoFailure, false
 			}
 			x.Response.Reset()
 		}

@@ -24,7 +24,7 @@ type conn struct {
 
 var _ upstream.Conn = (*conn)(nil)
 
-// connect gets a connection to an endpoint: an idle one, or a new one.
+// connect gets a connection to an endpoint: an idle one, or a new one. The idle one may be dead; converse finds out.
 func (s *flight) connect(e *upstream.Endpoint) upstream.Failure {
 	t := s.plan.transport(s.x.Scheme)
 	var profile upstream.Profile
@@ -33,7 +33,7 @@ func (s *flight) connect(e *upstream.Endpoint) upstream.Failure {
 	}
 	pool := e.Pool(profile)
 	if !s.fresh {
-		if c, ok := pool.Get(s.x.Conn.Serial, upstream.Now()).(*conn); ok {
+		if c, ok := pool.Take(s.x.Conn.Serial, upstream.Now()).(*conn); ok {
 			c.Wake()
 			c.reused = true
 			s.conn = c

@@ -95,7 +95,14 @@ func (p *Pool) inUse(limits *PoolLimits) (shards, each int) {
 
 // Get takes the idle connection that was used last by the client connection numbered serial, or another
 // one, or returns nil. now is a recent value of Now.
-func (p *Pool) Get(serial uint64, now int64) Conn {
+func (p *Pool) Get(serial uint64, now int64) Conn { return p.get(serial, now, true) }
+
+// Take is Get for connections that find out by themselves, before they send anything, whether they are dead: asking
+// them is a system call, and twice is once too often.
+func (p *Pool) Take(serial uint64, now int64) Conn { return p.get(serial, now, false) }
+
+// get takes a connection and, if ask is set, looks whether it is dead.
+func (p *Pool) get(serial uint64, now int64, ask bool) Conn {
 	limits := p.limits.Load()
 	own := int(serial % uint64(len(p.shards)))
 	for i := range p.shards {
@@ -105,7 +112,7 @@ func (p *Pool) Get(serial uint64, now int64) Conn {
 			if c == nil {
 				break
 			}
-			if !limits.spent(c.Entry(), now) && !c.Dead() {
+			if !limits.spent(c.Entry(), now) && !(ask && c.Dead()) {
 				return c
 			}
 			_ = c.Close()

@@ -76,6 +76,20 @@ func TestPoolRefusesConnectionsThatHaveServedTheirTime(t *testing.T) {
 	}
 }
 
+func TestTakeDoesNotAskWhetherAConnectionIsDead(t *testing.T) {
+	p := poolWith(DefaultPoolLimits())
+	c := &testConn{Pooled: Pooled{Created: Now()}}
+	c.dead.Store(true)
+	p.Put(0, c, Now())
+	if got := p.Take(0, Now()); got != c || c.closed.Load() != 0 {
+		t.Errorf("Take = %v, closed %d times", got, c.closed.Load())
+	}
+	p.Put(0, c, Now()-int64(2*time.Minute))
+	if got := p.Take(0, Now()); got != nil || c.closed.Load() != 1 {
+		t.Errorf("a connection that was idle for too long: Take = %v, closed %d times", got, c.closed.Load())
+	}
+}
+
 func TestPoolKeepsNoMoreThanItsLimit(t *testing.T) {
 	for _, idle := range []int{0, 1, 3, 64} {
 		p := poolWith(PoolLimits{Idle: idle})
