@@ -51,7 +51,6 @@ type ClientConn struct {
 	in       []byte
 	inBuf    *largeBuffer
 	pos, end int
-	scanned  int // how much of in[pos:end] is known to hold no end of a head
 	interim  int // bytes of interim heads so far
 
 	head     responseHead

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"unsafe"
 
 	"github.com/yettproxy/yett/proxy/wire"
 )
@@ -78,26 +79,42 @@ func (h *responseHead) take(f wire.Field) (keep, ok bool) {
 	return false, true
 }
 
-// parse parses a whole head, the empty line at its end included, into r.
-func (h *responseHead) parse(head string, r *wire.Response) error {
+// begin prepares for a head that begins at the start of a buffer.
+func (h *responseHead) begin() {
 	*h = responseHead{}
 	h.lines = lines{
 		maxLine: math.MaxInt32, maxCount: math.MaxInt32, underscores: true, // the head as a whole is limited
 		dropAccel: true, taker: h, taken: responseFields,
 	}
-	b := wire.Bytes(head)
-	n := bytes.IndexByte(b, '\n')
-	if n < 1 || head[n-1] != '\r' || !h.statusLine(head[:n-1], r) {
-		return errStatusLine
+}
+
+// parse goes on with a head of which b has come so far. Unless there is an error, it is done when the head
+// is complete, which then ends at pos; the strings in r are views into b.
+func (h *responseHead) parse(b []byte, r *wire.Response) (done bool, err error) {
+	if h.pos == 0 {
+		const prefix = "HTTP/1."
+		if n := min(len(b), len(prefix)); string(b[:n]) != prefix[:n] {
+			return false, errStatusLine // rubbish is not waited for
+		}
+		n := bytes.IndexByte(b, '\n')
+		if n < 0 {
+			return false, nil
+		}
+		if b[n-1] != '\r' || !h.statusLine(view(b, 0, n-1), r) {
+			return false, errStatusLine
+		}
+		h.pos = n + 1
 	}
-	h.pos = n + 1
-	if h.scan(b, &r.Fields) != complete || h.pos != len(b) {
-		return errFieldLine
+	switch h.scan(b, &r.Fields) {
+	case needMore:
+		return false, nil
+	case complete:
+		if h.named {
+			h.dropNamed(&r.Fields)
+		}
+		return true, h.checkFraming()
 	}
-	if h.named {
-		h.dropNamed(&r.Fields)
-	}
-	return nil
+	return false, errFieldLine
 }
 
 // statusLine parses "HTTP/1.x NNN reason". The space before an empty reason may be missing, as it often is.
@@ -139,20 +156,12 @@ func (h *responseHead) dropNamed(f *wire.Fields) {
 // Framing and hop-by-hop fields, those that Connection names, and X-Accel-* are left out of r.Fields. A
 // head longer than maxHead bytes is an error. After a time-out it may be called again and goes on where it was.
 func (c *ClientConn) ReadResponse(r *wire.Response, a *wire.Arena, method string, maxHead int) error {
-	n, err := c.readHead(maxHead)
+	n, err := c.readHead(r, maxHead)
 	if err != nil {
 		return err
 	}
-	r.Reset()
-	head := a.Copy(c.in[c.pos : c.pos+n])
+	keepHead(c.in[c.pos:c.pos+n], r, a)
 	c.pos += n
-	c.scanned = 0
-	if err := c.head.parse(head, r); err != nil {
-		return c.failed(err)
-	}
-	if err := c.head.checkFraming(); err != nil {
-		return c.failed(err)
-	}
 	if r.Status < 200 && r.Status != http.StatusSwitchingProtocols {
 		if c.interim += n; c.interim > maxInterim {
 			return c.failed(errInterims)
@@ -212,45 +221,47 @@ func (c *ClientConn) setFraming(r *wire.Response, method string) {
 	}
 }
 
-// readHead reads until a whole head is buffered and returns its length.
-func (c *ClientConn) readHead(maxHead int) (int, error) {
+// readHead reads until a whole head is buffered and parses it. It returns its length.
+func (c *ClientConn) readHead(r *wire.Response, maxHead int) (int, error) {
+	var start *byte // where the head begins that the parser knows
 	for {
 		b := c.in[c.pos:c.end]
-		if i := bytes.Index(b[c.scanned:], wire.Bytes("\r\n\r\n")); i >= 0 {
-			if n := c.scanned + i + 4; n <= maxHead {
-				return n, nil
-			}
+		if at := unsafe.SliceData(b); at != start || start == nil {
+			start = at
+			r.Reset()
+			c.head.begin()
+		}
+		done, err := c.head.parse(b, r)
+		switch {
+		case err != nil:
+			return 0, c.failed(err)
+		case done && c.head.pos <= maxHead:
+			return c.head.pos, nil
+		case done || len(b) > maxHead:
 			return 0, c.failed(ErrHeadTooLarge)
 		}
-		if len(b) > maxHead {
-			return 0, c.failed(ErrHeadTooLarge)
-		}
-		if !plausible(b, c.scanned) {
-			return 0, c.failed(errStatusLine)
-		}
-		c.scanned = max(0, len(b)-3)
 		if err := c.fill(maxHead + 1); err != nil {
 			return 0, c.headFailed(err, len(b))
 		}
 	}
 }
 
-// plausible reports whether b may be the beginning of a head, so that rubbish is not waited for. What is
-// before from was looked at before.
-func plausible(b []byte, from int) bool {
-	const prefix = "HTTP/1."
-	if n := min(len(b), len(prefix)); string(b[:n]) != prefix[:n] {
-		return false
+// keepHead copies a head to the arena and makes the strings in r views into the copy.
+func keepHead(b []byte, r *wire.Response, a *wire.Arena) {
+	head := a.Copy(b)
+	from, to := uintptr(unsafe.Pointer(unsafe.SliceData(b))), unsafe.Pointer(unsafe.StringData(head))
+	move := func(s string) string {
+		if s == "" {
+			return ""
+		}
+		at := uintptr(unsafe.Pointer(unsafe.StringData(s))) - from
+		return unsafe.String((*byte)(unsafe.Add(to, at)), len(s))
 	}
-	for {
-		i := bytes.IndexByte(b[from:], '\n')
-		if i < 0 {
-			return true
-		}
-		if from += i; b[from-1] != '\r' {
-			return false
-		}
-		from++
+	r.Reason = move(r.Reason)
+	fields := r.Fields.All()
+	for i := range fields {
+		f := &fields[i]
+		f.Name, f.Value = move(f.Name), move(f.Value)
 	}
 }
 

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 // stack of its goroutine: the stream is borrowed when a request comes.
 type conn struct {
 	link
+	ctx    context.Context
 	srv    *Server
 	info   *filter.Conn
 	limits *wire.Limits
@@ -91,6 +93,9 @@ func (c *conn) readHead() bool {
 	https := c.info.HTTPS || c.info.TLS != nil
 	s.head.reset(&s.x.Request, &s.x.Arena, c.limits, https)
 	for {
+		if c.info.Requests == 0 && c.offer(s.in[:s.end]) {
+			return false
+		}
 		done, no := s.head.parse(s.in[:s.end])
 		if done {
 			c.read.fixed, c.read.timeout = 0, int64(c.limits.BodyTimeout)
@@ -117,6 +122,27 @@ func (c *conn) readHead() bool {
 		}
 		s.end += n
 	}
+}
+
+// offer gives a connection to the HTTP/2 engine, if its client speaks that. It reports whether the engine has run it.
+func (c *conn) offer(read []byte) bool {
+	const begin = "PRI * HTTP/2.0\r\n"
+	if c.srv.HTTP2 == nil || c.info.TLS != nil || len(read) < len("PRI ") {
+		return false
+	}
+	if n := min(len(begin), len(read)); string(read[:n]) != begin[:n] {
+		return false
+	}
+	read = append([]byte(nil), read...)
+	if c.conn.SetDeadline(time.Time{}) != nil {
+		return false
+	}
+	c.read.armed, c.write.armed = unknown, unknown
+	if !c.srv.HTTP2(c.ctx, c.conn, c.info, read) {
+		return false
+	}
+	c.hijacked = true
+	return true
 }
 
 // keep reports whether the connection may go on after the response being written.

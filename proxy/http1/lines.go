@@ -48,6 +48,10 @@ type lines struct {
 // scan goes on at pos. After complete, pos is behind the empty line.
 func (l *lines) scan(b []byte, out *wire.Fields) verdict {
 	i := l.pos
+	odd := uint64(0)
+	if l.dropAccel {
+		odd = 1 << wire.Other
+	}
 	for {
 		start := i
 		if i < len(b) && b[i] == '\r' {
@@ -96,7 +100,11 @@ func (l *lines) scan(b []byte, out *wire.Fields) verdict {
 		if l.count++; l.count > l.maxCount || i-start > l.maxLine+2 {
 			return tooLarge
 		}
-		if !l.add(out, name, view(b, value, end), seen) {
+		id := wire.Lookup(name)
+		if (l.taken|odd)>>id&1 == 0 && seen&(wire.OddByte|wire.UnderscoreByte) == 0 {
+			f := out.Extend()
+			f.Name, f.Value, f.ID = name, view(b, value, end), id
+		} else if !l.add(out, wire.Field{Name: name, Value: view(b, value, end), ID: id}, seen) {
 			return malformed
 		}
 		l.pos = i
@@ -112,18 +120,17 @@ func (l *lines) partial(n int) verdict {
 }
 
 // add appends a field unless it is one to be dropped. It is false for a field that must not be there.
-func (l *lines) add(out *wire.Fields, name, value string, seen wire.Class) bool {
-	if seen&(wire.OddByte|wire.UnderscoreByte) != 0 && seen.Rule(name, l.underscores) != wire.KeepField {
+func (l *lines) add(out *wire.Fields, f wire.Field, seen wire.Class) bool {
+	if seen.Rule(f.Name, l.underscores) != wire.KeepField {
 		return true
 	}
-	f := wire.Field{Name: name, Value: value, ID: wire.Lookup(name)}
 	if l.taken>>f.ID&1 != 0 {
 		keep, ok := l.taker.take(f)
 		if !ok || !keep {
 			return ok
 		}
 	}
-	if l.dropAccel && f.ID == wire.Other && isAccel(name) {
+	if l.dropAccel && f.ID == wire.Other && isAccel(f.Name) {
 		return true
 	}
 	out.Append(f)

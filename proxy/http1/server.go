@@ -30,6 +30,10 @@ type Server struct {
 	// answer had begun, and the connection is closed.
 	Panicked func(x *filter.Exchange, value any)
 
+	// HTTP2, if set, is offered cleartext connections that begin with HTTP/2's preface, with what was read of them. If
+	// it takes one it runs it to its end, closes it and returns true.
+	HTTP2 func(ctx context.Context, nc net.Conn, info *filter.Conn, read []byte) bool
+
 	dates dates
 }
 
@@ -39,7 +43,7 @@ var defaultLimits = wire.DefaultLimits()
 // Serve runs a connection to its end on the caller's goroutine and closes it, unless it was hijacked.
 // The TLS handshake, if any, is done. When ctx ends the connection is cut.
 func (s *Server) Serve(ctx context.Context, nc net.Conn, info *filter.Conn) {
-	c := &conn{srv: s, info: info}
+	c := &conn{srv: s, info: info, ctx: ctx}
 	c.link.init(nc)
 	if ctx.Done() != nil {
 		stop := context.AfterFunc(ctx, func() { c.cut(false) })

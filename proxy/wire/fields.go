@@ -184,6 +184,17 @@ func (f *Fields) AddKnown(id ID, value string) {
 // Append appends a field whose ID the caller has looked up already.
 func (f *Fields) Append(field Field) { f.list = append(f.list, field) }
 
+// Extend appends an empty field and returns it to be filled in, which spares a parser a copy.
+func (f *Fields) Extend() *Field {
+	n := len(f.list)
+	if n < cap(f.list) {
+		f.list = f.list[:n+1]
+	} else {
+		f.list = append(f.list, Field{})
+	}
+	return &f.list[n]
+}
+
 // Get returns the value of the first field with a known ID, and whether there is one.
 func (f *Fields) Get(id ID) (string, bool) {
 	for i := range f.list {
