@@ -10,6 +10,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/yettproxy/yett/annotations/feature"
 	"github.com/yettproxy/yett/controllers/endpoints"
@@ -17,6 +18,7 @@ import (
 	"github.com/yettproxy/yett/controllers/translate"
 	"github.com/yettproxy/yett/proxy"
 	"github.com/yettproxy/yett/proxy/observe"
+	"github.com/yettproxy/yett/proxy/upstream"
 )
 
 // Publisher brings a snapshot of all objects to the proxy.
@@ -34,24 +36,57 @@ type Publisher struct {
 	generation int
 	said       map[string]bool
 	verdicts   []translate.Verdict
+	// missing are the Services that Ingresses name and nobody has.
+	missing map[types.NamespacedName]bool
 }
 
 // Orphans returns the Ingresses that lead nowhere at the moment: all the time for a Service that is missing,
 // until a pod is ready for one without endpoints.
-func (p *Publisher) Orphans() (list []observe.Orphan) {
+func (p *Publisher) Orphans() []observe.Orphan {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i := range p.verdicts {
-		v := &p.verdicts[i]
+	return orphans(p.verdicts, p.missing, func(key upstream.Key) bool {
+		u := p.Proxy.Registry().Lookup(key)
+		return u != nil && u.Ready()
+	})
+}
+
+// orphans returns the Ingresses that lead nowhere, each once for each reason.
+func orphans(verdicts []translate.Verdict, missing map[types.NamespacedName]bool, ready func(upstream.Key) bool) (list []observe.Orphan) {
+	for i := range verdicts {
+		v := &verdicts[i]
 		for _, key := range v.Upstreams {
-			if u := p.Proxy.Registry().Lookup(key); u != nil && u.Ready() {
+			o := observe.Orphan{Namespace: v.Name.Namespace, Ingress: v.Name.Name, Type: "no-endpoint"}
+			switch {
+			case missing[serviceOf(key)]:
+				o.Type = "no-service"
+			case ready(key):
 				continue
 			}
-			list = append(list, observe.Orphan{Namespace: v.Name.Namespace, Ingress: v.Name.Name, Type: "no-endpoint"})
-			break
+			if !slices.Contains(list[max(0, len(list)-2):], o) { // there are two reasons
+				list = append(list, o)
+			}
 		}
 	}
 	return list
+}
+
+// missingServices returns the Services that Ingresses name and that are not there.
+func missingServices(verdicts []translate.Verdict, objects *translate.Objects) map[types.NamespacedName]bool {
+	missing := map[types.NamespacedName]bool{}
+	for i := range verdicts {
+		for _, key := range verdicts[i].Upstreams {
+			if name := serviceOf(key); objects.Services[name] == nil {
+				missing[name] = true
+			}
+		}
+	}
+	return missing
+}
+
+// serviceOf returns the Service of an upstream.
+func serviceOf(key upstream.Key) types.NamespacedName {
+	return types.NamespacedName{Namespace: key.Namespace, Name: key.Service}
 }
 
 // Publish translates a snapshot, fills the upstreams that are new, swaps the table in, and reports. The
@@ -72,7 +107,7 @@ func (p *Publisher) Publish(ctx context.Context, s *store.Snapshot, source endpo
 	p.generation++
 	p.Log.V(1).Info("published", "generation", p.generation, "hosts", len(result.Config.Hosts),
 		"upstreams", len(result.Config.Upstreams), "ingresses", len(result.Verdicts), "duration", time.Since(start).String())
-	p.verdicts = result.Verdicts
+	p.verdicts, p.missing = result.Verdicts, missingServices(result.Verdicts, &s.Objects)
 	p.say(result)
 	if p.Report != nil {
 		p.Report(result)

@@ -1,8 +1,10 @@
 package ingress
 
 import (
+	"slices"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/yettproxy/yett/annotations/feature"
@@ -10,6 +12,8 @@ import (
 	"github.com/yettproxy/yett/proxy"
 	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/ir"
+	"github.com/yettproxy/yett/proxy/observe"
+	"github.com/yettproxy/yett/proxy/upstream"
 )
 
 // TestCertificateProblemsReachTheIngresses checks whose Event a certificate becomes that the proxy could not use.
@@ -46,5 +50,28 @@ func TestCertificateProblemsReachTheIngresses(t *testing.T) {
 	}
 	if len(result.Problems) != 1 || result.Problems[0].Key != "a/default" {
 		t.Errorf("problems of nobody: %v, want that of a/default", result.Problems)
+	}
+}
+
+// TestOrphansSayWhyTheyLeadNowhere checks the metric orphan_ingress.
+func TestOrphansSayWhyTheyLeadNowhere(t *testing.T) {
+	verdict := func(name string, services ...string) translate.Verdict {
+		v := translate.Verdict{Name: types.NamespacedName{Namespace: "n", Name: name}}
+		for _, s := range services {
+			v.Upstreams = append(v.Upstreams, upstream.Key{Namespace: "n", Service: s, Port: "80"})
+		}
+		return v
+	}
+	verdicts := []translate.Verdict{
+		verdict("fine", "full"), verdict("gone", "nobody", "nobody2"), verdict("down", "full", "empty", "empty"), verdict("both", "empty", "nobody", "empty", "nobody"),
+	}
+	objects := &translate.Objects{Services: map[types.NamespacedName]*corev1.Service{{Namespace: "n", Name: "full"}: {}, {Namespace: "n", Name: "empty"}: {}}}
+	got := orphans(verdicts, missingServices(verdicts, objects), func(k upstream.Key) bool { return k.Service == "full" })
+	want := []observe.Orphan{
+		{Namespace: "n", Ingress: "gone", Type: "no-service"}, {Namespace: "n", Ingress: "down", Type: "no-endpoint"},
+		{Namespace: "n", Ingress: "both", Type: "no-endpoint"}, {Namespace: "n", Ingress: "both", Type: "no-service"},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
