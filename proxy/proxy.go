@@ -32,7 +32,7 @@ type Options struct {
 	HealthPath string
 	// Metrics count requests; nil for none.
 	Metrics *observe.Metrics
-	// Log is where the access log goes; nil for nowhere.
+	// Log is where the access log goes unless access-log-path names a file; nil for nowhere.
 	Log io.Writer
 	// HTTP client for requests of the proxy's own, such as those to authorization services; it must not
 	// follow redirects. nil makes filters that need it fail, and their routes answer 503.
@@ -62,6 +62,7 @@ type Proxy struct {
 	forwarder *forward.Forwarder
 	listener  *listen.Listener
 	log       *observe.AccessLog
+	sink      *logSink
 	unmatched *observe.RouteMetrics
 	clock     clock
 	// dispositions holds *disposition.
@@ -85,9 +86,10 @@ func New(o Options) (*Proxy, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
+	sink := &logSink{stream: o.Log}
 	p := &Proxy{
 		options: o, registry: upstream.NewRegistry(), state: filter.NewState(), certs: store,
-		log: observe.NewAccessLog(o.Log, observe.LogOptions{}), unmatched: o.Metrics.Unmatched(),
+		sink: sink, log: observe.NewAccessLog(sink, observe.LogOptions{}), unmatched: o.Metrics.Unmatched(),
 		dispositions: sync.Pool{New: func() any { return new(disposition) }},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
@@ -150,6 +152,9 @@ func (p *Proxy) Apply(cfg *ir.Config) []Problem {
 		problems = append(problems, Problem{Reason: err.Error()})
 	}
 	p.lastGood = s
+	if err := p.sink.use(cfg.Settings.Log.Path); err != nil {
+		problems = append(problems, Problem{Reason: err.Error()})
+	}
 	p.configureUpstreams(cfg)
 	p.current.Store(&snapshot{table: table, settings: s, limits: cfg.Settings.Limits, drain: cfg.Settings.DrainTimeout})
 	p.registry.Sweep(func(k upstream.Key) bool { return p.upstreams[k] })
