@@ -14,15 +14,18 @@ type Limits struct {
 	// UnderscoresInNames keeps fields whose names have an underscore (enable-underscores-in-headers);
 	// otherwise they are dropped, so that X_Forwarded_For cannot pass for X-Forwarded-For.
 	UnderscoresInNames bool
-	// HeadTimeout is the time from the first byte of a head to its end (client-header-timeout).
+	// HeadTimeout is the time from the first byte of a head to its end, and from the start of a connection
+	// to its first byte (client-header-timeout). Here and below, except for IdleTimeout, 0 is no limit.
 	HeadTimeout time.Duration
 	// BodyTimeout is the longest gap between two reads of a body (client-body-timeout).
 	BodyTimeout time.Duration
-	// IdleTimeout is how long a connection may wait for its next request (keep-alive).
+	// IdleTimeout is how long a connection may wait for its next request (keep-alive). With 0 there is no
+	// next request, as in nginx.
 	IdleTimeout time.Duration
 	// WriteTimeout is the longest gap between two writes to the client (nginx's send_timeout).
 	WriteTimeout time.Duration
-	// RequestsPerConnection is how many requests a connection may carry (keep-alive-requests).
+	// RequestsPerConnection is how many requests a connection may carry (keep-alive-requests). 0 counts as
+	// 1, as in nginx.
 	RequestsPerConnection int
 	// ConcurrentStreams is how many requests an HTTP/2 connection may carry at once
 	// (http2-max-concurrent-streams).
