@@ -24,7 +24,9 @@ run: build ## build, then run the demo: echo backends, example manifests, curl l
 
 .PHONY: test
 test: ## run all tests, also those against a real kube-apiserver (built once, into a cache)
-	assets=$$(hack/localcluster/build) && KUBEBUILDER_ASSETS=$$assets $(GO) test ./...
+	assets=$$(hack/localcluster/build) && export KUBEBUILDER_ASSETS=$$assets && \
+	$(GO) test $$($(GO) list ./... | grep -v /e2e) && \
+	$(GO) test -p 1 ./e2e/... # one at a time: they measure times
 
 .PHONY: e2e
 e2e: ## as root: a whole cluster, yett in it, and everything that moves while requests come; prints a table
@@ -36,7 +38,7 @@ race: ## run the tests of concurrent packages with the race detector
 
 .PHONY: bench
 bench: ## run the benchmarks, the comparison with httputil.ReverseProxy included
-	$(GO) test -run '^$$' -bench . -benchmem ./proxy/... ./controllers/translate/...
+	$(GO) test -run '^$$' -bench . -benchmem ./proxy/... ./annotations/... ./controllers/translate/... ./e2e
 
 BENCHFLAGS ?=
 .PHONY: bench-compare
@@ -72,7 +74,6 @@ check: ## format, lint, architecture, generated files up to date
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run make fmt" >&2; exit 1; }
 	$(MAKE) lint
 	$(GO) test -count=1 ./hack/arch
-	$(GO) mod verify >/dev/null
 	$(GO) mod tidy -diff
 	$(GO) run ./hack/genregistry -check
 	$(GO) run ./hack/gendocs -check
