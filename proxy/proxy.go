@@ -14,7 +14,6 @@ import (
 	"github.com/yettproxy/yett/proxy/certs"
 	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/forward"
-	"github.com/yettproxy/yett/proxy/http1"
 	"github.com/yettproxy/yett/proxy/ir"
 	"github.com/yettproxy/yett/proxy/listen"
 	"github.com/yettproxy/yett/proxy/observe"
@@ -50,6 +49,7 @@ type snapshot struct {
 	settings *settings
 	limits   wire.Limits
 	drain    time.Duration
+	http1    bool // no HTTP/2
 }
 
 // Proxy is the data plane: listeners, engines, and the current snapshot.
@@ -61,6 +61,7 @@ type Proxy struct {
 	certs     *certs.Store
 	forwarder *forward.Forwarder
 	listener  *listen.Listener
+	engines   *engines
 	log       *observe.AccessLog
 	sink      *logSink
 	unmatched *observe.RouteMetrics
@@ -79,7 +80,7 @@ type Proxy struct {
 // New binds the listeners and returns a proxy that answers nothing until Start. Whoever made it must call
 // Drain in the end, also without Start.
 func New(o Options) (*Proxy, error) {
-	store, err := certs.NewStore(certs.Options{})
+	store, err := certs.NewStore(certs.Options{NextProtos: []string{"h2", "http/1.1"}})
 	if err != nil {
 		return nil, fmt.Errorf("make default certificate: %w", err)
 	}
@@ -94,9 +95,9 @@ func New(o Options) (*Proxy, error) {
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.forwarder = forward.New(forward.Options{Registry: p.registry})
-	engine := &http1.Server{Handler: p, Limits: p.limits, Draining: p.draining, Rejected: p.rejected}
+	p.engines = newEngines(p)
 	p.listener, err = listen.New(listen.Options{
-		HTTP: o.HTTP, HTTPS: o.HTTPS, TLS: store.ServerConfig(), Server: engine, MaxConnections: o.MaxConnections, Errors: o.Errors,
+		HTTP: o.HTTP, HTTPS: o.HTTPS, TLS: store.ServerConfig(), Server: p.engines, MaxConnections: o.MaxConnections, Errors: o.Errors,
 	})
 	if err != nil {
 		p.cancel()
@@ -156,7 +157,10 @@ func (p *Proxy) Apply(cfg *ir.Config) []Problem {
 		problems = append(problems, Problem{Reason: err.Error()})
 	}
 	p.configureUpstreams(cfg)
-	p.current.Store(&snapshot{table: table, settings: s, limits: cfg.Settings.Limits, drain: cfg.Settings.DrainTimeout})
+	p.current.Store(&snapshot{
+		table: table, settings: s, limits: cfg.Settings.Limits,
+		drain: cfg.Settings.DrainTimeout, http1: cfg.Settings.TLS.HTTP1Only,
+	})
 	p.registry.Sweep(func(k upstream.Key) bool { return p.upstreams[k] })
 	p.state.Sweep()
 	p.options.Metrics.Sweep()
@@ -183,6 +187,7 @@ func (p *Proxy) Start() { p.listener.Start(p.ctx) }
 func (p *Proxy) Drain(ctx context.Context, grace time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, grace+p.current.Load().drain)
 	defer cancel()
+	p.engines.http2.Shutdown()
 	err := p.listener.Drain(ctx, grace)
 	p.cancel()
 	p.forwarder.Close()

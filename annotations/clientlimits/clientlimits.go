@@ -52,6 +52,14 @@ var Family = feature.Family{
 			Note:     "Such a request is refused with 400: a field that two parties read differently is how requests are smuggled.",
 		},
 		{
+			Name: "use-http2", Type: "bool", Default: "true", Doc: "Offers HTTP/2 to clients.",
+			Note: "It is also spoken on the http port, to clients that begin with it (prior knowledge), such as gRPC in cleartext.",
+		},
+		{
+			Name: "http2-max-concurrent-streams", Type: "number", Default: "128",
+			Doc: "How many requests an HTTP/2 connection may carry at once.",
+		},
+		{
 			Name: "upstream-keepalive-connections", Type: "number", Default: "320",
 			Doc:  "How many idle connections are kept to each endpoint; 0 for none.",
 			Note: "nginx counts them for each upstream and worker process.",
@@ -79,6 +87,9 @@ var Family = feature.Family{
 // most bounds numbers that have no bound in nginx.
 const most = 1 << 30
 
+// mostStreams bounds what one HTTP/2 connection may make us remember.
+const mostStreams = 1 << 16
+
 // configure reads the family's settings.
 func configure(in *feature.Reader, out *ir.Settings) {
 	l := &out.Limits
@@ -91,6 +102,8 @@ func configure(in *feature.Reader, out *ir.Settings) {
 		l.RequestsPerConnection = 1
 	}
 	l.UnderscoresInNames = in.Bool("enable-underscores-in-headers")
+	l.ConcurrentStreams = in.Int("http2-max-concurrent-streams", 1, mostStreams)
+	out.TLS.HTTP1Only = !in.Bool("use-http2")
 	buffers := in.Matching("large-client-header-buffers", func(v string) bool { _, _, ok := parseBuffers(v); return ok },
 		"a number from 1 to 1024 and a size from 1k to 1m, such as 4 8k")
 	if count, size, ok := parseBuffers(buffers); ok {

@@ -23,7 +23,7 @@ func TestTheDefaultsAreThoseOfTheDataPlane(t *testing.T) {
 func TestAllKeysAreRead(t *testing.T) {
 	got, out := featuretest.Configure(&Family, featuretest.Input{ConfigMap: map[string]string{
 		"client-header-timeout": "1", "client-body-timeout": "2", "keep-alive": "3", "keep-alive-requests": "4",
-		"large-client-header-buffers": "2 16k", "enable-underscores-in-headers": "true",
+		"large-client-header-buffers": "2 16k", "use-http2": "false", "http2-max-concurrent-streams": "10", "enable-underscores-in-headers": "true",
 		"upstream-keepalive-connections": "5", "upstream-keepalive-timeout": "6", "upstream-keepalive-time": "7m",
 		"upstream-keepalive-requests": "8", "worker-shutdown-timeout": "9s",
 	}})
@@ -32,6 +32,10 @@ func TestAllKeysAreRead(t *testing.T) {
 	want.Limits.RequestsPerConnection = 4
 	want.Limits.LineBytes, want.Limits.HeadBytes = 16<<10, 32<<10
 	want.Limits.UnderscoresInNames = true
+	want.Limits.ConcurrentStreams = 10
+	if !got.TLS.HTTP1Only {
+		t.Error("use-http2: false has no effect")
+	}
 	want.Pool = ir.PoolSettings{Idle: 5, Timeout: 6 * time.Second, Lifetime: 7 * time.Minute, Requests: 8}
 	want.DrainTimeout = 9 * time.Second
 	if got.Limits != want.Limits || got.Pool != want.Pool || got.DrainTimeout != want.DrainTimeout {
@@ -57,6 +61,8 @@ func TestBadValuesAreRefusedAndTheDefaultHolds(t *testing.T) {
 		"keep-alive-requests":            {"0", "many"},
 		"large-client-header-buffers":    {"4", "4 1", "0 8k", "4 8k 9", "2000 8k", "4 2m", "8k 4"},
 		"enable-underscores-in-headers":  {"yes"},
+		"use-http2":                      {"yes"},
+		"http2-max-concurrent-streams":   {"0", "x", "100000"},
 		"upstream-keepalive-connections": {"-1"},
 		"upstream-keepalive-timeout":     {"0"},
 		"upstream-keepalive-time":        {"0", "1 hour"},

@@ -42,15 +42,6 @@ var logSettings = slices.Concat(
 
 // otherSettings are the rest of what is not there yet.
 var otherSettings = []feature.Key{
-	{
-		Name: "use-http2", Type: "bool", Default: "true", Doc: "Offers HTTP/2 on https.",
-		NoEffect: "only HTTP/1.1 is offered yet",
-		Note:     "HTTP/2 is not there yet: clients speak HTTP/1.1.",
-	},
-	{
-		Name: "http2-max-concurrent-streams", Type: "number", Default: "128", Doc: "How many requests an HTTP/2 connection may carry at once.",
-		Unsupported: "HTTP/2 is not there yet",
-	},
 	{Name: "http2-max-field-size", Type: "size", Doc: "Dropped by nginx.", NoEffect: "see large-client-header-buffers"},
 	{Name: "http2-max-header-size", Type: "size", Doc: "Dropped by nginx.", NoEffect: "see large-client-header-buffers"},
 	{Name: "http2-max-requests", Type: "number", Doc: "Dropped by nginx.", NoEffect: "see keep-alive-requests"},

@@ -196,8 +196,12 @@ func (b *builder) add(name string, certificate *tls.Certificate) {
 
 // settings makes the configuration of handshakes.
 func (b *builder) settings(s *ir.TLSSettings) {
+	protos := b.store.options.NextProtos
+	if s.HTTP1Only {
+		protos = slices.DeleteFunc(slices.Clone(protos), func(p string) bool { return p == "h2" })
+	}
 	config := &tls.Config{
-		MinVersion: s.MinVersion, MaxVersion: s.MaxVersion, NextProtos: b.store.options.NextProtos,
+		MinVersion: s.MinVersion, MaxVersion: s.MaxVersion, NextProtos: protos,
 		GetCertificate: b.next.getCertificate,
 	}
 	if config.MinVersion == 0 {

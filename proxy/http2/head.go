@@ -62,6 +62,9 @@ type headParser struct {
 func (h *headParser) begin(id uint32) {
 	*h = headParser{c: h.c, stream: id, list: h.list, crumbs: h.crumbs[:0], limits: h.c.limits, declared: -1, hops: -1, cookieAt: -1}
 	h.list.Reset()
+	if cap(h.crumbs) > 64 {
+		h.crumbs = nil
+	}
 }
 
 // beginRequest prepares for the head of a request.

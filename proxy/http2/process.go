@@ -135,6 +135,9 @@ func (c *conn) onPriority(f *frame) errCode {
 	if s := c.streams[f.stream]; s != nil {
 		return c.faultLocked(s, codeProtocol, errBodyFrame)
 	}
+	if f.stream <= c.last {
+		return codeNone
+	}
 	return codeProtocol
 }
 

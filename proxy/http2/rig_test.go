@@ -215,6 +215,8 @@ type client struct {
 	pongs    int
 	acks     int
 	grant    bool // open windows again for what was received
+	mute     bool // do not acknowledge SETTINGS
+	connLeft int  // of the window for bodies, kept by sendWindow
 }
 
 // answer is what came back on a stream.
@@ -347,7 +349,9 @@ func (c *client) take(f xhttp2.Frame) {
 			c.settings[s.ID] = s.Val
 			return nil
 		})
-		c.fr.WriteSettingsAck()
+		if !c.mute {
+			c.fr.WriteSettingsAck()
+		}
 	case *xhttp2.PingFrame:
 		if f.IsAck() {
 			c.pongs++

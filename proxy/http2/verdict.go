@@ -41,9 +41,7 @@ func (h *headParser) joinCookies(s *stream) {
 			b = append(append(b, "; "...), crumb...)
 		}
 		f.Value = s.x.Arena.End(b)
-		if clear(h.crumbs); cap(h.crumbs) > 64 {
-			h.crumbs = nil
-		}
+		clear(h.crumbs)
 	}
 	if len("cookie: ")+len(f.Value) > h.limits.LineBytes {
 		h.refuse(http.StatusRequestHeaderFieldsTooLarge, "field too long")

@@ -64,6 +64,8 @@ type TLSSettings struct {
 	Ciphers string
 	// RejectUnknown aborts handshakes for names that no host has (ssl-reject-handshake).
 	RejectUnknown bool
+	// HTTP1Only speaks HTTP/1.1 alone (use-http2: false), in cleartext, too.
+	HTTP1Only bool
 }
 
 // NameValue is a field to be set. Value may hold variables.
