@@ -32,6 +32,14 @@ test: ## run all tests, also those against a real kube-apiserver (built once, in
 e2e: ## as root: a whole cluster, yett in it, and everything that moves while requests come; prints a table
 	assets=$$(hack/localcluster/build) && YETT_ROLLOUT=full KUBEBUILDER_ASSETS=$$assets $(GO) test -count=1 -timeout 60m -v ./e2e/rollout
 
+.PHONY: chart
+chart: ## lint the Helm chart, render it, and test what comes out (hack/chart is a module of its own)
+	cd hack/chart && $(GO) vet ./... && $(GO) test ./...
+
+.PHONY: image
+image: build ## build the image IMAGE (yett:dev) with docker; FROM=scratch needs no registry
+	docker build -t $(or $(IMAGE),yett:dev) $(if $(FROM),--build-arg FROM=$(FROM)) .
+
 .PHONY: race
 race: ## run the tests of concurrent packages with the race detector
 	assets=$$(hack/localcluster/build) && KUBEBUILDER_ASSETS=$$assets $(GO) test -race -short $(RACE)

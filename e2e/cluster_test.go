@@ -28,6 +28,7 @@ import (
 type cluster struct {
 	client.Client
 	kubeconfig string
+	env        *envtest.Environment
 }
 
 // apiServer starts one for a test, or skips where the programs are not there.
@@ -69,7 +70,7 @@ func apiServer(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &cluster{Client: c, kubeconfig: kubeconfig}
+	return &cluster{Client: c, kubeconfig: kubeconfig, env: env}
 }
 
 // controller runs yett on the cluster.
