@@ -24,6 +24,9 @@ const insideEnv = "YETT_E2E_NETNS"
 // podIP is the address of backends that an API server accepts: it refuses loopback ones.
 const podIP = "10.77.0.1"
 
+// raceEnv, if set, builds yett with the race detector. Tests of memory and cost mean nothing then.
+const raceEnv = "YETT_E2E_RACE"
+
 // binary is the built yett.
 var binary string
 
@@ -43,6 +46,9 @@ func TestMain(m *testing.M) {
 	binary = filepath.Join(dir, "yett")
 	build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", binary, "../cmd/yett")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if os.Getenv(raceEnv) != "" {
+		build = exec.Command("go", "build", "-race", "-o", binary, "../cmd/yett")
+	}
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 		os.Exit(1)

@@ -92,6 +92,10 @@ var answerCases = []wireCase{
 		want:   "200 open; a GET /r", reply: []string{"-X-Foo", "-Connection", "-Keep-Alive", "-Proxy-Authenticate"},
 	},
 	{
+		id: "R-12", what: "an upstream that wants to close", send: askR, answer: "HTTP/1.1 200 OK⏎Connection: close⏎" + length(2) + "⏎ok",
+		drops: true, want: "200 open; a GET /r", reply: []string{"-Connection"},
+	},
+	{
 		id: "R-13", what: "trailers", send: get("/r", "TE: trailers⏎⏎"),
 		answer: "HTTP/1.1 200 OK⏎" + chunked + "⏎2⏎ok⏎0⏎Grpc-Status: 0⏎Content-Length: 9⏎⏎", want: "200 open; a GET /r",
 		check: func(t *testing.T, r *result) {

@@ -55,6 +55,7 @@ var connectionCases = []wireCase{
 	{id: "K-07", what: "another protocol", send: field("Connection: Upgrade⏎Upgrade: foo⏎"), want: "200 open; a GET /f", head: noUpgrade},
 	{id: "K-07", what: "two protocols", send: field("Connection: Upgrade⏎Upgrade: websocket, h2c⏎"), want: "200 open; a GET /f", head: noUpgrade},
 	{id: "K-07", what: "two protocols in two lines", send: field("Connection: Upgrade⏎Upgrade: websocket⏎Upgrade: h2c⏎"), want: "200 open; a GET /f", head: noUpgrade},
+	{id: "K-07", what: "two protocols in two lines, ours last", send: field("Connection: Upgrade⏎Upgrade: h2c⏎Upgrade: websocket⏎"), want: "200 open; a GET /f", head: noUpgrade},
 	{id: "K-07", what: "a version", send: field("Connection: Upgrade⏎Upgrade: WebSocket/13⏎"), want: "200 open; a GET /f", head: noUpgrade},
 	{id: "K-10", what: "a handshake with a body", send: get("/ws", webSocket+length(5)+"⏎hello"), want: r400 + " or 200 open; a GET /ws hello"},
 	{
@@ -94,6 +95,14 @@ var connectionCases = []wireCase{
 	},
 	{
 		id: "K-14", what: "close within a sequence", send: get("/one", "Connection: close⏎⏎") + get("/two", "⏎") + smug,
+		want: "200 closed; a GET /one",
+	},
+	{
+		id: "K-14", what: "much behind the last request", send: get("/one", "Connection: close⏎⏎") + "«GET /two HTTP/1.1⏎" + hostA + "⏎×20000»" + smug,
+		want: "200 closed; a GET /one",
+	},
+	{
+		id: "K-14", what: "much behind the last request, in HTTP/1.0", send: "GET /one HTTP/1.0⏎" + hostA + "⏎«GET /two HTTP/1.0⏎" + hostA + "⏎×20000»" + smug,
 		want: "200 closed; a GET /one",
 	},
 	{id: "K-15", what: "a query that looks broken", send: line("GET /a?x=1;y=2&z=%zz HTTP/1.1"), want: "200 open; a GET /a?x=1;y=2&z=%zz"},

@@ -3,6 +3,8 @@ package e2e
 import (
 	"slices"
 	"testing"
+
+	"github.com/yettproxy/yett/proxy/wiretest"
 )
 
 // Fields: RFC 9112 section 5, RFC 9110 sections 5 and 6.5.
@@ -48,6 +50,14 @@ var fieldCases = []wireCase{
 	{id: "F-09", what: "101 fields", send: field("«X-A: b⏎×100»"), want: "431 closed"},
 	{id: "F-09", what: "100 fields", send: field("«X-A: b⏎×99»"), want: "200 open; a GET /f"},
 	{id: "F-10", what: "a byte above 0x7f in a value", send: field("X-A: caf\xe9⏎"), want: "200 open; a GET /f", head: []string{"X-A: caf\xe9"}},
+	{
+		id: "F-11", what: "names are forwarded as they are written", send: field("x-oDD-CaSe: 1⏎"), want: "200 open; a GET /f",
+		check: func(t *testing.T, r *result) {
+			if !slices.Contains(r.upstream[0].Fields, wiretest.Field{Name: "x-oDD-CaSe", Value: "1"}) {
+				t.Errorf("the upstream saw %q", r.upstream[0].Fields)
+			}
+		},
+	},
 	{
 		id: "F-11", what: "equal names keep their order", send: field("X-A: 1⏎X-B: 2⏎X-A: 3⏎"), want: "200 open; a GET /f",
 		check: func(t *testing.T, r *result) {

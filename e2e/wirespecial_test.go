@@ -66,6 +66,11 @@ var specialCases = []*specialCase{
 	{what: "websocket", own: true, run: echoThroughTunnel},
 	{what: "20 MB both ways", own: true, annotations: []string{unlimited}, run: largeBodies},
 	{what: "trailers", own: true, run: trailersOfAnswers},
+	{what: "events as they come", own: true, run: eventsAsTheyCome},
+	{what: "both directions at the same time", own: true, run: bothDirections},
+	{what: "a client that ends its side", run: halfClosed},
+	{what: "a slow reader of a long answer", own: true, run: slowReader},
+	{what: "everything at once", own: true, run: everythingAtOnce},
 	{what: "a slow upload that waits for 100", own: true, run: slowUpload},
 }
 
