@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,20 +73,39 @@ func TestTheRightsOfTheChartSuffice(t *testing.T) {
 		c.apply(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
 	c.apply(t, classObject("nginx", "k8s.io/ingress-nginx"))
-	for _, run := range []struct{ file, namespace string }{{"default.golden.yaml", "shop"}, {"scoped.golden.yaml", "shop"}} {
-		t.Run(run.file, func(t *testing.T) { c.serveWithRights(t, run.file, run.namespace) })
+	t.Run("default", func(t *testing.T) { c.serveWithRights(t, "default", false) })
+	t.Run("scoped", func(t *testing.T) { c.serveWithRights(t, "scoped", false) })
+	t.Run("only the image changed", func(t *testing.T) { c.serveWithRights(t, "default", true) })
+}
+
+// lessLikeIngressNginx takes away what manifests made for ingress-nginx do not grant.
+func lessLikeIngressNginx(role *rbacv1.ClusterRole) {
+	for i := range role.Rules {
+		rule := &role.Rules[i]
+		if slices.Contains(rule.Resources, "ingresses/status") {
+			rule.Verbs = []string{"update"}
+		}
+		rule.APIGroups = slices.DeleteFunc(rule.APIGroups, func(g string) bool { return g == "events.k8s.io" })
 	}
 }
 
-// serveWithRights serves an Ingress of a namespace with what a rendering of the chart grants.
-func (c *cluster) serveWithRights(t *testing.T, file, namespace string) {
-	rights, args := chartObjects(t, file)
+// serveWithRights serves an Ingress of namespace shop with what a rendering of the chart grants.
+func (c *cluster) serveWithRights(t *testing.T, file string, less bool) {
+	rights, args := chartObjects(t, file+".golden.yaml")
 	if len(rights) == 0 || len(args) == 0 {
 		t.Fatal("the chart renders no rights or no command line")
 	}
-	user := "yett-" + strings.TrimSuffix(file, ".golden.yaml")
+	const namespace = "shop"
+	user := "yett-" + file
+	if less {
+		user += "-less"
+	}
 	for _, o := range rights {
 		switch o := o.(type) {
+		case *rbacv1.ClusterRole:
+			if less {
+				lessLikeIngressNginx(o)
+			}
 		case *rbacv1.RoleBinding:
 			o.Subjects = []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user}}
 		case *rbacv1.ClusterRoleBinding:
@@ -104,7 +124,8 @@ func (c *cluster) serveWithRights(t *testing.T, file, namespace string) {
 	for _, o := range []client.Object{service, slice, ingress} {
 		o.SetNamespace(namespace)
 	}
-	for _, o := range []client.Object{service, slice, ingress, status, settings, fields} {
+	self := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "edge", Name: user}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "controller", Image: "yett"}}}}
+	for _, o := range []client.Object{service, slice, ingress, status, settings, fields, self} {
 		c.apply(t, o)
 		t.Cleanup(func() { _ = c.Delete(context.Background(), o) })
 	}
@@ -113,6 +134,7 @@ func (c *cluster) serveWithRights(t *testing.T, file, namespace string) {
 		flags = append(flags, strings.ReplaceAll(arg, "$(POD_NAMESPACE)", "edge"))
 	}
 	t.Setenv("POD_NAMESPACE", "edge")
+	t.Setenv("POD_NAME", user)
 	confined := &cluster{Client: c.Client, kubeconfig: c.kubeconfigOf(t, user), env: c.env}
 	g := confined.controller(t, append(flags, "--shutdown-grace-period=0")...)
 	cl := browser(t)
@@ -136,6 +158,9 @@ func (c *cluster) serveWithRights(t *testing.T, file, namespace string) {
 		list := ingress.Status.LoadBalancer.Ingress
 		return len(list) == 1 && list[0].IP == "192.0.2.1"
 	})
+	if less {
+		return
+	}
 	var told corev1.EventList
 	until(t, 10*time.Second, "an Event was written", func() bool {
 		if err := c.List(context.Background(), &told, client.InNamespace(namespace)); err != nil {
@@ -143,6 +168,10 @@ func (c *cluster) serveWithRights(t *testing.T, file, namespace string) {
 		}
 		return len(told.Items) > 0
 	})
+	g.stop(t)
+	if err := c.Get(context.Background(), client.ObjectKeyFromObject(ingress), ingress); err != nil || len(ingress.Status.LoadBalancer.Ingress) > 0 {
+		t.Errorf("the last replica left %v, %v in the status", ingress.Status.LoadBalancer.Ingress, err)
+	}
 	for line := range strings.SplitSeq(g.log(), "\n") {
 		if strings.Contains(line, "forbidden") {
 			t.Errorf("something was refused: %s", line)

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -146,8 +147,13 @@ func (w *Writer) patch(ctx context.Context, ingress *networkingv1.Ingress, want 
 	}
 	changed := ingress.DeepCopy()
 	changed.Status.LoadBalancer.Ingress = want
-	if err := w.Client.Status().Patch(ctx, changed, client.MergeFrom(ingress)); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("patch status of %s/%s: %w", ingress.Namespace, ingress.Name, err)
+	err := w.Client.Status().Patch(ctx, changed, client.MergeFrom(ingress))
+	if apierrors.IsForbidden(err) {
+		// The rights in a manifest made for ingress-nginx have the verb update only.
+		err = w.Client.Status().Update(ctx, changed)
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("write status of %s/%s: %w", ingress.Namespace, ingress.Name, err)
 	}
 	return nil
 }
