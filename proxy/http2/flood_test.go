@@ -36,12 +36,10 @@ func flood(r *rig, prepare func(c *client), send func(c *client, i int) error, m
 		}
 		sent <- most
 	}()
-	silent := *c // its answers would race with the sender
-	silent.fr = xhttp2.NewFramer(nil, c.nc)
-	silent.closed = nil
+	in := xhttp2.NewFramer(nil, c.nc) // answers would race with the sender
 	for {
 		c.nc.SetReadDeadline(time.Now().Add(patience))
-		f, err := silent.fr.ReadFrame()
+		f, err := in.ReadFrame()
 		if err != nil {
 			break
 		}

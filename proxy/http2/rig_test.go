@@ -271,9 +271,16 @@ func (r *rig) dialRaw() *client {
 		r.tb.Fatal(err)
 	}
 	r.tb.Cleanup(func() { nc.Close() })
-	c := &client{tb: r.tb, nc: nc, answers: make(map[uint32]*answer), settings: make(map[xhttp2.SettingID]uint32), grant: true}
+	c := r.encoder()
+	c.nc = nc
 	c.fr = xhttp2.NewFramer(nc, nc)
 	c.fr.AllowIllegalWrites = true
+	return c
+}
+
+// encoder returns a client without a connection.
+func (r *rig) encoder() *client {
+	c := &client{tb: r.tb, answers: make(map[uint32]*answer), settings: make(map[xhttp2.SettingID]uint32), grant: true}
 	c.enc = hpack.NewEncoder(&c.ebuf)
 	c.dec = hpack.NewDecoder(4096, nil)
 	return c
