@@ -99,9 +99,13 @@ func compare(args []string) error {
 			row := b.run(c)
 			r.Rows = append(r.Rows, row)
 			fmt.Fprintln(os.Stderr, row.summary())
+			if err := r.write(o.out); err != nil { // each time: a run that is cut short leaves what it has
+				return err
+			}
 		}
 	}
-	return r.write(o.out)
+	fmt.Print(r.table())
+	return nil
 }
 
 // list splits a list, or returns none.

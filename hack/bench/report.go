@@ -25,10 +25,8 @@ type version struct {
 	Missing string `json:"missing,omitempty"`
 }
 
-// write prints the table and writes table.md, results.json and chart.svg.
+// write writes table.md, results.json and chart.svg.
 func (r *report) write(dir string) error {
-	table := r.table()
-	fmt.Print(table)
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec
 		return err
 	}
@@ -36,7 +34,7 @@ func (r *report) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	for name, content := range map[string]string{"table.md": table, "results.json": string(text) + "\n", "chart.svg": r.chart()} {
+	for name, content := range map[string]string{"table.md": r.table(), "results.json": string(text) + "\n", "chart.svg": r.chart()} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil { //nolint:gosec
 			return err
 		}
