@@ -66,7 +66,8 @@ func enterNamespace() {
 
 // runBoth runs what needs an API server only, then what needs a cluster, and ends the cluster whatever happens.
 func runBoth() int {
-	signal.Ignore(syscall.SIGINT) // it reaches the children; this process has the cluster to end
+	// An interrupt reaches the children, too; this process has the cluster to end. Ignored signals would be inherited.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT)
 	code := 0
 	if args := inNamespace(); args != nil {
 		code = child(args, insideEnv+"=1")

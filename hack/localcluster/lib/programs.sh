@@ -1,6 +1,6 @@
 # The programs of a cluster, and how each is started. All run in its namespace; PID files and logs are in its folder.
 
-order=(etcd apiserver controller-manager scheduler containerd kubelet proxy)
+order=(etcd apiserver controller-manager scheduler containerd dns kubelet proxy)
 
 # running PROGRAM: whether it runs. The PID alone says little after a reboot, so the namespace is looked at, too.
 running() {
@@ -41,7 +41,7 @@ run_apiserver() {
 		--tls-private-key-file=pki/api.key --service-account-issuer=https://kubernetes.default.svc \
 		--service-account-key-file=pki/sa.pub --service-account-signing-key-file=pki/sa.key \
 		--authorization-mode=Node,RBAC --allow-privileged=true \
-		--kubelet-client-certificate=pki/admin.crt --kubelet-client-key=pki/admin.key
+		--kubelet-preferred-address-types=InternalIP --kubelet-client-certificate=pki/admin.crt --kubelet-client-key=pki/admin.key
 }
 
 run_controller_manager() {
@@ -65,7 +65,8 @@ run_containerd() {
 		  "ipam":{"type":"host-local","dataDir":"$dir/ipam","ranges":[[{"subnet":"$pods.0/24"}]],"routes":[{"dst":"0.0.0.0/0"}]}},
 		 {"type":"portmap","capabilities":{"portMappings":true}}]}
 	END
-	# Without CAP_SYS_RESOURCE runc may not lower oom_score_adj.
+	# Without CAP_SYS_RESOURCE runc may not lower oom_score_adj. Pods may bind port 80 as any user, as containerd 2 has it
+	# by default.
 	cat >containerd.toml <<-END
 		version = 2
 		root = "$dir/containerd-root"
@@ -75,6 +76,7 @@ run_containerd() {
 		[plugins."io.containerd.grpc.v1.cri"]
 		  sandbox_image = "localhost/pause:1"
 		  restrict_oom_score_adj = true
+		  enable_unprivileged_ports = true
 		  stream_server_address = "127.0.0.1"
 		  [plugins."io.containerd.grpc.v1.cri".cni]
 		    bin_dir = "/usr/lib/cni"
@@ -82,6 +84,21 @@ run_containerd() {
 	END
 	rm -f containerd.sock*
 	background containerd containerd -c containerd.toml
+}
+
+# Cluster DNS runs beside the kubelet, not as a pod: it is there before the first pod, and its image needs no loading.
+run_dns() {
+	cat >Corefile <<-END
+		.:53 {
+			bind $node
+			errors
+			cache 5
+			kubernetes cluster.local in-addr.arpa {
+				kubeconfig $dir/pki/admin.conf
+			}
+		}
+	END
+	background dns "$programs/coredns" -conf Corefile
 }
 
 run_kubelet() {
@@ -97,7 +114,7 @@ run_kubelet() {
 		authorization: {mode: AlwaysAllow}
 		containerRuntimeEndpoint: unix://$dir/containerd.sock
 		clusterDomain: cluster.local
-		clusterDNS: [$services.10]
+		clusterDNS: [$node]
 		evictionHard: {nodefs.available: "1%", imagefs.available: "1%", memory.available: 50Mi}
 		imageGCHighThresholdPercent: 100
 		resolvConf: ""
