@@ -26,6 +26,8 @@ func (p *Proxy) ServeExchange(x *filter.Exchange) {
 	switch {
 	case s.settings.block != nil && s.settings.block.blocks(x.Client, &x.Request):
 		x.Reply(403)
+	case m.GaveUp:
+		x.Reply(500)
 	case p.answerForHost(x, s, &m):
 	case m.Route.Deny != 0:
 		x.Reply(m.Route.Deny)

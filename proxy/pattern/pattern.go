@@ -1,6 +1,7 @@
 package pattern
 
 import (
+	"errors"
 	"regexp"
 	"regexp/syntax"
 	"strings"
@@ -95,45 +96,49 @@ func (p *Pattern) Lead() string { return p.lead }
 // stopped after Timeout.
 func (p *Pattern) Bounded() bool { return p.slow == nil }
 
-// Match reports whether the pattern is found anywhere in s. A search that runs into its time limit counts
-// as not found. It does not allocate, unless s is very long or the pattern is not Bounded.
+// ErrGaveUp says that a search was stopped by a limit of the backtracking engine: nobody knows whether there is a match.
+var ErrGaveUp = errors.New("the search took too long")
+
+// Match reports whether the pattern is found anywhere in s. A search that was given up counts as not found: whatever
+// guards access must use Find. It does not allocate, unless s is very long or the pattern is not Bounded.
 func (p *Pattern) Match(s string) bool {
-	if !p.hasLead(s) {
-		return false
-	}
-	switch {
-	case p.whole:
-		return true
-	case p.slow != nil:
-		return matchSlow(p.slow, s)
-	case !p.prog.fits(len(s)):
-		return p.std().MatchString(s)
-	}
-	return p.prog.run(s, nil)
+	found, _ := p.Find(s, nil)
+	return found
 }
 
 // Captures finds the pattern in s and sets dst[0] to what matched and dst[1] to dst[9] to its groups; ""
 // for a group that took no part. The strings are parts of s. It reports false, and leaves dst alone, if
 // the pattern is not found. It allocates as little as Match.
 func (p *Pattern) Captures(s string, dst *[Groups]string) bool {
+	found, _ := p.Find(s, dst)
+	return found
+}
+
+// Find is Captures, or Match if dst is nil, for those who must not take a search that was given up for one that found
+// nothing. The error is nil or ErrGaveUp; patterns that are Bounded have none.
+func (p *Pattern) Find(s string, dst *[Groups]string) (found bool, err error) {
 	if !p.hasLead(s) {
-		return false
+		return false, nil
 	}
 	switch {
 	case p.whole:
-		*dst = [Groups]string{s[:len(p.lead)]}
-		return true
+		if dst != nil {
+			*dst = [Groups]string{s[:len(p.lead)]}
+		}
+		return true, nil
 	case p.slow != nil:
-		return capturesSlow(p.slow, s, dst)
+		return findSlow(p.slow, s, dst)
 	case p.prog.fits(len(s)):
-		return p.prog.run(s, dst)
+		return p.prog.run(s, dst), nil
+	case dst == nil:
+		return p.std().MatchString(s), nil
 	}
 	m := p.std().FindStringSubmatchIndex(s)
 	if m == nil {
-		return false
+		return false, nil
 	}
 	fill(dst, s, m)
-	return true
+	return true, nil
 }
 
 // fill sets dst to the parts of s between pairs of offsets; -1 stands for none.

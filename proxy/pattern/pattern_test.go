@@ -264,3 +264,22 @@ func TestLiteral(t *testing.T) {
 		t.Errorf("String() = %q", p.String())
 	}
 }
+
+func TestFindTellsThatItGaveUp(t *testing.T) {
+	hard := "/" + strings.Repeat("a", 60) + "!"
+	for expr, want := range map[string]error{`^/(?!x)(?:(\w+/?)*$|.*)`: ErrGaveUp, `^/(?!x).*!`: nil, `^/(\w+/?)*!$`: nil, `^/(a|aa)+!$`: nil} {
+		p, err := Compile(expr, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var dst [Groups]string
+		for _, d := range []*[Groups]string{nil, &dst} {
+			if found, err := p.Find(hard, d); err != want || found != (want == nil) {
+				t.Errorf("%s: %t %v, want %v", expr, found, err, want)
+			}
+		}
+		if got := p.Match(hard); got != (want == nil) {
+			t.Errorf("%s: Match says %t", expr, got)
+		}
+	}
+}

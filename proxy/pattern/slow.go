@@ -56,27 +56,25 @@ func compileSafely(expr string, options regexp2.RegexOptions) (re *regexp2.Regex
 		regexp2.OptionMaxBacktrackingStackSize(maxStack))
 }
 
-// matchSlow reports whether re is found in s within its limits.
-func matchSlow(re *regexp2.Regexp, s string) (found bool) {
+// findSlow is Find for the backtracking engine. It allocates, unless dst is nil.
+func findSlow(re *regexp2.Regexp, s string, dst *[Groups]string) (found bool, err error) {
 	defer func() {
 		if recover() != nil {
-			found = false
+			found, err = false, ErrGaveUp
 		}
 	}()
-	found, err := re.MatchString(s)
-	return found && err == nil
-}
-
-// capturesSlow is Captures for the backtracking engine. It allocates.
-func capturesSlow(re *regexp2.Regexp, s string, dst *[Groups]string) (found bool) {
-	defer func() {
-		if recover() != nil {
-			found = false
+	if dst == nil {
+		if found, err = re.MatchString(s); err != nil {
+			return false, ErrGaveUp
 		}
-	}()
+		return found, nil
+	}
 	m, err := re.FindStringMatch(s)
-	if err != nil || m == nil {
-		return false
+	if err != nil {
+		return false, ErrGaveUp
+	}
+	if m == nil {
+		return false, nil
 	}
 	for i := range dst {
 		dst[i] = ""
@@ -85,5 +83,5 @@ func capturesSlow(re *regexp2.Regexp, s string, dst *[Groups]string) (found bool
 			dst[i] = s[start : start+n]
 		}
 	}
-	return true
+	return true, nil
 }

@@ -23,26 +23,30 @@ type hostPattern struct {
 	host    *VirtualHost
 }
 
-// find returns the host that answers to name, or nil. A request without a host gets the catch-all.
-func (x *hostIndex) find(name string) *VirtualHost {
+// find returns the host that answers to name, or nil. A request without a host gets the catch-all. It reports
+// gaveUp if an expression could not be tried to the end.
+func (x *hostIndex) find(name string) (_ *VirtualHost, gaveUp bool) {
 	if h, ok := x.exact[name]; ok {
-		return h
+		return h, false
 	}
 	if len(x.wildcards) > 0 {
 		if i := strings.IndexByte(name, '.'); i > 0 && isLabel(name[:i]) {
 			if h, ok := x.wildcards[name[i+1:]]; ok {
-				return h
+				return h, false
 			}
 		}
 	}
 	if name != "" {
 		for i := range x.regexes {
-			if x.regexes[i].pattern.Match(name) {
-				return x.regexes[i].host
+			switch found, err := x.regexes[i].pattern.Find(name, nil); {
+			case err != nil:
+				return nil, true
+			case found:
+				return x.regexes[i].host, false
 			}
 		}
 	}
-	return x.catchAll
+	return x.catchAll, false
 }
 
 // isLabel reports whether s is what a wildcard stands for: [A-Za-z0-9_-]+ in ingress-nginx.

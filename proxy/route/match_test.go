@@ -1,6 +1,7 @@
 package route
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -278,6 +279,34 @@ func TestHosts(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	})
+}
+
+// TestWhatTakesTooLongIsNobodys makes a search take too long whose end would be a match: the routes behind it, which may
+// be more open, must not get the request.
+func TestWhatTakesTooLongIsNobodys(t *testing.T) {
+	const hard = `(?!x)(?:(\w+/?)*$|.*)`
+	for _, more := range []int{0, 40} { // few routes are scanned, many are indexed
+		routes := []ir.Route{prefix("~/" + hard), prefix("/")}
+		for i := range more {
+			routes = append(routes, prefix(fmt.Sprintf("~/more%d/[a-z]+/[a-z]+/[a-z]+/[a-z]+", i)))
+		}
+		h := host("a.test", routes...)
+		h.Regex = true
+		table := compileHosts(t, h)
+		path := "/" + strings.Repeat("a", 60) + "!"
+		if m := table.Match("a.test", path); !m.GaveUp || m.Route != nil {
+			t.Errorf("%d more: %s, gave up: %t", more, describe(m), m.GaveUp)
+		}
+		if m := table.Match("a.test", "/x"); m.GaveUp || m.Route == nil || m.Route.Path != "/" {
+			t.Errorf("%d more: %s, gave up: %t", more, describe(m), m.GaveUp)
+		}
+	}
+	aliased := host("b.test", prefix("/"))
+	aliased.Aliases = []string{"~^" + hard}
+	table := compileHosts(t, aliased, host("", prefix("/")))
+	if m := table.Match(strings.Repeat("a", 60)+"-", "/"); !m.GaveUp || m.Host != nil {
+		t.Errorf("alias: %s, gave up: %t", describe(m), m.GaveUp)
+	}
 }
 
 func TestMatchDoesNotAllocate(t *testing.T) {

@@ -53,8 +53,9 @@ const (
 	maxChain   = 16
 )
 
-// find returns the route of a path, or nil.
-func (x *regexIndex) find(path string) *Route {
+// find returns the route of a path, or nil. It reports gaveUp if an expression could not be tried to the end: the routes
+// behind it may be more open, so none of them is taken.
+func (x *regexIndex) find(path string) (_ *Route, gaveUp bool) {
 	var groups [maxChain]struct{ next, end int32 }
 	n := 0
 	for i := x.lastLead(path); i >= 0; i = x.leads[i].parent {
@@ -80,24 +81,33 @@ func (x *regexIndex) find(path string) *Route {
 			}
 		}
 		if best < 0 {
-			return nil
+			return nil, false
 		}
 		e := &x.entries[x.ranks[groups[best].next]]
-		if e.pattern.Match(path) {
-			return e.route
+		if found, err := e.pattern.Find(path, nil); found || err != nil {
+			return e.take(err)
 		}
 		groups[best].next++
 	}
 }
 
 // scan tries all expressions.
-func (x *regexIndex) scan(path string) *Route {
+func (x *regexIndex) scan(path string) (_ *Route, gaveUp bool) {
 	for i := range x.entries {
-		if x.entries[i].pattern.Match(path) {
-			return x.entries[i].route
+		e := &x.entries[i]
+		if found, err := e.pattern.Find(path, nil); found || err != nil {
+			return e.take(err)
 		}
 	}
-	return nil
+	return nil, false
+}
+
+// take returns the route of an entry whose expression was found, unless the search was given up.
+func (e *regexEntry) take(err error) (_ *Route, gaveUp bool) {
+	if err != nil {
+		return nil, true
+	}
+	return e.route, false
 }
 
 // lastLead returns the place of the last lead that is not greater than the path, or -1.

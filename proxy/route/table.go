@@ -89,17 +89,20 @@ type Match struct {
 	Route *Route
 	// Slash says that the path lacks only the slash at the end of the route's path: 301 to it.
 	Slash bool
+	// GaveUp says that a regular expression took too long, so that nobody knows whose request this is: 500, as in nginx.
+	GaveUp bool
 }
 
 // Match returns what serves a request. host is lower case without port and trailing dot, as wire.Request.Host;
 // path is normalised, as wire.Request.Path.
 func (t *Table) Match(host, path string) Match {
-	h := t.hosts.find(host)
+	h, gaveUp := t.hosts.find(host)
 	if h == nil {
-		return Match{}
+		return Match{GaveUp: gaveUp}
 	}
 	if h.Regex {
-		return Match{Host: h, Route: h.regexes.find(path)}
+		r, gaveUp := h.regexes.find(path)
+		return Match{Host: h, Route: r, GaveUp: gaveUp}
 	}
 	r, slash := h.paths.find(path)
 	return Match{Host: h, Route: r, Slash: slash}
