@@ -96,8 +96,18 @@ var (
 // Request implements filter.Filter.
 func (f *rewriter) Request(x *filter.Exchange) filter.Action {
 	var captures [pattern.Groups]string
-	if f.find(x, &captures) {
-		x.Target = f.target(x, &captures)
+	found, err := f.find(x, &captures)
+	if err != nil {
+		x.Reply(500)
+		return filter.Done
+	}
+	if found {
+		var ok bool
+		if x.Target, ok = f.target(x, &captures); !ok {
+			x.Target = ""
+			x.Reply(400)
+			return filter.Done
+		}
 	}
 	if len(f.prefix) != 0 {
 		b := appendParts(x.Arena.Begin(), f.prefix, x, &captures, inValue, inValue, inValue)
@@ -106,24 +116,46 @@ func (f *rewriter) Request(x *filter.Exchange) filter.Action {
 	return filter.Continue
 }
 
-// find applies the route's path to the request's.
-func (f *rewriter) find(x *filter.Exchange, captures *[pattern.Groups]string) bool {
+// find applies the route's path to the request's. An error says that nobody knows: the request must not go upstream
+// as it came, where it means something else.
+func (f *rewriter) find(x *filter.Exchange, captures *[pattern.Groups]string) (bool, error) {
 	if f.groups {
-		return f.match.Captures(x.Request.Path, captures)
+		return f.match.Find(x.Request.Path, captures)
 	}
-	return f.match.Match(x.Request.Path)
+	return f.match.Find(x.Request.Path, nil)
 }
 
 // target composes the target for the upstream. It always begins with a slash: a request for anything
-// else is not HTTP.
-func (f *rewriter) target(x *filter.Exchange, captures *[pattern.Groups]string) string {
+// else is not HTTP. It is false for a path with dot segments: with /api(.*) and /$1 a request for /api../admin would
+// become /../admin, which is another path than the one that access control has seen.
+func (f *rewriter) target(x *filter.Exchange, captures *[pattern.Groups]string) (target string, ok bool) {
 	b := appendParts(x.Arena.Begin(), f.path, x, captures, inPath, inPath, inPath)
 	if len(b) == 0 || b[0] != '/' {
 		b = append(b, 0)
 		copy(b[1:], b)
 		b[0] = '/'
 	}
-	return x.Arena.End(f.appendQuery(b, x, captures, nil))
+	if hasDotSegment(b) {
+		return "", false
+	}
+	return x.Arena.End(f.appendQuery(b, x, captures, nil)), true
+}
+
+// hasDotSegment reports whether a path has a segment "." or "..".
+func hasDotSegment(path []byte) bool {
+	for i, c := range path {
+		if c != '.' || path[i-1] != '/' { // a path begins with a slash
+			continue
+		}
+		rest := path[i+1:]
+		if len(rest) > 0 && rest[0] == '.' {
+			rest = rest[1:]
+		}
+		if len(rest) == 0 || rest[0] == '/' {
+			return true
+		}
+	}
+	return false
 }
 
 // appendQuery appends the arguments of the target and those of the client, the latter with the bytes of
@@ -169,7 +201,11 @@ type redirector struct{ rewriter }
 // Request implements filter.Filter.
 func (f *redirector) Request(x *filter.Exchange) filter.Action {
 	var captures [pattern.Groups]string
-	if !f.find(x, &captures) {
+	switch found, err := f.find(x, &captures); {
+	case err != nil:
+		x.Reply(500)
+		return filter.Done
+	case !found:
 		return filter.Continue
 	}
 	b := appendParts(x.Arena.Begin(), f.path, x, &captures, nil, inPath, inQuery)

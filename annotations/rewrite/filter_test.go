@@ -96,6 +96,44 @@ func TestRewriteAlwaysGivesAPath(t *testing.T) {
 	}
 }
 
+func TestRewriteNeverClimbs(t *testing.T) {
+	for name, tt := range map[string]struct {
+		path, target, request string
+		refused               bool
+	}{
+		"dots without a slash before":     {"/api(.*)", "/$1", "/api../admin", true},
+		"one dot":                         {"/api(.*)", "/$1", "/api./admin", true},
+		"encoded dots":                    {"/api(.*)", "/$1", "/api%2e%2e/admin", true},
+		"dots at the end":                 {"/api(.*)", "/v1/$1", "/api..", true},
+		"dots from two groups":            {"/(.)x(.)", "/$1$2", "/.x.", true},
+		"dots behind a literal":           {"/api/(.*)", "/a.$1", "/api/./x", false},
+		"three dots":                      {"/api(.*)", "/$1", "/api.../x", false},
+		"a name that begins with a dot":   {"/api(.*)", "/$1", "/api.well-known/x", false},
+		"a name that begins with two":     {"/api(.*)", "/$1", "/api..x", false},
+		"dots in the query of the client": {"/api(.*)", "/$1", "/api/x?/../y", false},
+		"dots in arguments":               {"/api(.*)", "/x?p=/$1", "/api../admin", false},
+		"dots that were encoded twice":    {"/api(.*)", "/$1", "/api%252e%252e/admin", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := featuretest.Exchange("GET", tt.request)
+			action := build(Spec{Target: tt.target}, tt.path).Request(x)
+			if refused := action == filter.Done && x.Response.Status == 400 && x.Target == ""; refused != tt.refused {
+				t.Errorf("action %v, status %d, target %q; want refused: %t", action, x.Response.Status, x.Target, tt.refused)
+			}
+		})
+	}
+}
+
+func TestWhatTakesTooLongIsNotSentOn(t *testing.T) {
+	request := "/" + strings.Repeat("a", 60) + "!"
+	for _, target := range []string{"/x", "/$1", "https://b.test/$1"} {
+		x := featuretest.Exchange("GET", request)
+		if action := build(Spec{Target: target}, `/(?!x)(?:(\w+/?)*$|.*)`).Request(x); action != filter.Done || x.Response.Status != 500 {
+			t.Errorf("%s: action %v, status %d, want 500", target, action, x.Response.Status)
+		}
+	}
+}
+
 func TestRedirect(t *testing.T) {
 	for name, tt := range map[string]struct{ path, target, request, want string }{
 		"a capture":                      {"/a/(.*)", "https://b.test/$1", "/a/x", "https://b.test/x"},
