@@ -3,12 +3,12 @@ package http2
 import "sync"
 
 const (
-	// smallSize is the buffer for reading that a connection always has, in bytes: enough for the frames of requests.
-	smallSize = 4 << 10
-	// largeSize is the buffer it borrows for bodies.
+	// smallSize is the buffer for reading that a connection always has, in bytes: enough for the frames of a request.
+	smallSize = 1 << 10
+	// largeSize is the buffer it borrows for bodies, and for many requests at once.
 	largeSize = 2 * (maxPayload + headerSize)
-	// keepOutput is the largest buffer for writing that an idle connection keeps.
-	keepOutput = 2 << 10
+	// firstOutput is how large a buffer for writing is at first.
+	firstOutput = 2 << 10
 	// blockSize is the unit in which request bodies are kept.
 	blockSize = 16 << 10
 )
@@ -26,6 +26,7 @@ type input struct {
 	pos, end int
 	small    [smallSize]byte
 	large    *[largeSize]byte
+	much     bool  // the last read could have filled more than the small buffer
 	partial  int64 // when the frame or head that has begun was first waited for; 0 for none
 	armed    int64 // the deadline of the connection
 }
@@ -34,7 +35,10 @@ type input struct {
 func (b *input) room(n int) []byte {
 	if b.pos == b.end {
 		b.pos, b.end = 0, 0
-		if b.large != nil && n <= headerSize {
+		if b.large == nil && b.much && len(b.buf) == smallSize {
+			b.large = largeBuffers.Get().(*[largeSize]byte)
+			b.buf = b.large[:]
+		} else if b.large != nil && n <= headerSize && !b.much {
 			b.drop()
 		}
 	}
@@ -55,7 +59,10 @@ func (b *input) room(n int) []byte {
 }
 
 // got notes that n bytes were read.
-func (b *input) got(n int) { b.end += n }
+func (b *input) got(n int) {
+	b.end += n
+	b.much = n >= smallSize || b.end == len(b.buf)
+}
 
 // drop gives the large buffer back. The input must be empty.
 func (b *input) drop() {

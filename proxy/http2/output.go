@@ -50,7 +50,7 @@ func borrowOutput() []byte {
 	b.data = nil
 	holders.Put(b)
 	if data == nil {
-		data = make([]byte, 0, keepOutput)
+		data = make([]byte, 0, firstOutput)
 	}
 	return data[:0]
 }
@@ -161,13 +161,8 @@ func (c *conn) wroteLocked() {
 		o.idle.Broadcast()
 	}
 	if c.running == 0 {
-		if cap(o.spare) > keepOutput {
-			returnOutput(o.spare)
-			o.spare = nil
-		}
-		if cap(o.buf) > keepOutput {
-			returnOutput(o.buf)
-			o.buf = nil
+		if len(o.buf) == 0 {
+			o.release()
 		}
 	}
 	c.restLocked()
