@@ -10,8 +10,8 @@ import (
 	"strconv"
 )
 
-// answers are the bodies that the backend has ready, by path.
-func answers() map[string][]byte {
+// prepared returns the answers that the backend has ready, by path.
+func prepared() map[string][]byte {
 	m := map[string][]byte{}
 	for path, size := range map[string]int{"/small": 12, "/post": 12, "/10k": 10 << 10, "/100k": 100 << 10, "/10m": 10 << 20} {
 		head := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n", size)
@@ -22,7 +22,7 @@ func answers() map[string][]byte {
 
 // runBackend serves fixed answers until the process ends.
 func runBackend(l net.Listener) error {
-	ready := answers()
+	ready := prepared()
 	for {
 		c, err := l.Accept()
 		if err != nil {

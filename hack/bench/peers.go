@@ -109,7 +109,7 @@ func (b *bench) started(p *process, err error, plain, secure string) (*running, 
 	if err != nil {
 		return nil, err
 	}
-	if err := p.ready(plain, secure); err != nil {
+	if err := p.ready(plain); err != nil {
 		p.stop()
 		return nil, err
 	}

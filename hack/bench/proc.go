@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -126,22 +127,32 @@ func (p *process) stop() {
 	}
 }
 
-// ready waits until an address accepts connections.
-func (p *process) ready(addresses ...string) error {
-	for _, a := range addresses {
-		for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-			c, err := net.DialTimeout("tcp", a, time.Second)
-			if err == nil {
-				c.Close()
-				break
-			}
-			if time.Since(begin) > 60*time.Second || syscall.Kill(p.cmd.Process.Pid, 0) != nil {
-				first, _, _ := strings.Cut(p.stderr.String(), "\n")
-				return fmt.Errorf("does not listen on %s: %s", a, first)
-			}
+// ready waits until a program answers: some listen before they have read their configuration.
+func (p *process) ready(address string) error {
+	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		if answers(address) {
+			return nil
+		}
+		if time.Since(begin) > 60*time.Second || syscall.Kill(p.cmd.Process.Pid, 0) != nil {
+			first, _, _ := strings.Cut(p.stderr.String(), "\n")
+			return fmt.Errorf("does not answer on %s: %s", address, first)
 		}
 	}
-	return nil
+}
+
+// answers reports whether a request gets any answer within some seconds.
+func answers(address string) bool {
+	c, err := net.DialTimeout("tcp", address, time.Second)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	if _, err := io.WriteString(c, request("GET", "/small", host, "", 0)); err != nil {
+		return false
+	}
+	n, _ := c.Read(make([]byte, 1))
+	return n == 1
 }
 
 // measure runs a load in a process of its own, next to the backend.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 // errNoSetup says that a peer has nothing like a setup.
@@ -67,6 +68,9 @@ func (b *bench) run(c benchCase) row {
 		}
 		defer proxy.stop()
 		started[p.name] = proxy
+	}
+	if c.Setup.Routes {
+		time.Sleep(3 * time.Second) // what loading has left behind is not what a request costs
 	}
 	rounds := b.rounds
 	if c.Load.Kind == kindIdle {
