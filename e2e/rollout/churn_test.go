@@ -31,7 +31,7 @@ func TestEndpointChurn(t *testing.T) {
 	}
 	pace := float64(changes) / time.Since(begin).Seconds()
 	text, met := l.figure(t)
-	result(t, met && pace >= 90, "endpoints changed 100 times a second", "0 failed", "%s, %.0f changes/s", text, pace)
+	result(t, met && pace >= float64(length(50, 90)), "endpoints changed 100 times a second", "0 failed", "%s, %.0f changes/s", text, pace)
 }
 
 // TestPodsReplaced replaces every pod of a Service, ten times, the way a rolling update does it: the new pod is ready, then the old
@@ -149,7 +149,7 @@ func TestIngressChurn(t *testing.T) {
 		took = append(took, <-seen)
 	}
 	text, met := l.figure(t)
-	result(t, met && pace >= 40, "Ingresses changed 50 times a second", "0 failed on another host", "%s, %.0f changes/s", text, pace)
+	result(t, met && pace >= float64(length(20, 45)), "Ingresses changed 50 times a second", "0 failed on another host", "%s, %.0f changes/s", text, pace)
 	p99 := quantile(took, 0.99)
 	result(t, p99 <= 300*time.Millisecond, "change to traffic meanwhile", "p99 ≤ 300 ms", "p50 %s, p99 %s of %d",
 		quantile(took, 0.5).Round(time.Millisecond), p99.Round(time.Millisecond), len(took))

@@ -17,6 +17,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
@@ -65,6 +66,7 @@ func newCluster(t *testing.T, name string) *cluster {
 // startServer starts the API server and its relay.
 func startServer(assets string) (*apiServer, error) {
 	s := &apiServer{env: &envtest.Environment{BinaryAssetsDirectory: assets}}
+	s.env.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.96.0.0/12") // the default has room for 254
 	config, err := s.env.Start()
 	if err != nil {
 		return nil, err
@@ -132,14 +134,18 @@ func (c *cluster) remove(t *testing.T, objects ...client.Object) {
 	}
 }
 
-// change reads an object, changes it and writes it back.
+// change reads an object, changes it and writes it back, again if somebody else, such as a gate that writes status, was
+// faster.
 func change[T client.Object](t *testing.T, c *cluster, o T, edit func(T)) {
 	t.Helper()
-	if err := c.Get(context.Background(), client.ObjectKeyFromObject(o), o); err != nil {
-		t.Fatal(err)
-	}
-	edit(o)
-	if err := c.Update(context.Background(), o); err != nil {
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		if err := c.Get(context.Background(), client.ObjectKeyFromObject(o), o); err != nil {
+			return err
+		}
+		edit(o)
+		return c.Update(context.Background(), o)
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 }

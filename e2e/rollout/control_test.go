@@ -29,7 +29,7 @@ func TestServerAway(t *testing.T) {
 	change(t, c, c.ingress("moved", "", ""), func(o *ingressType) { o.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name = "b" })
 	c.remove(t, c.ingress("gone", "", ""))
 	c.apply(t, c.ingress("new", "new.test", "b"))
-	away := length(8*time.Second, 2*time.Minute)
+	away := length(5*time.Second, 2*time.Minute)
 	time.Sleep(away)
 	if !r.ready() || r.ended() {
 		t.Error("the gate is not ready without the API server")
@@ -94,12 +94,14 @@ func TestLeaderKilled(t *testing.T) {
 	two.stop(t) // gives the Lease back; others run, so the status stays
 	handed := until(t, 2*ttl, "a third leader", func() bool { return c.holder() == "three" })
 	stop()
-	// A follower looks at the Lease every quarter of its time.
-	bar := ttl + ttl/4 + time.Second
-	result(t, took <= bar, "leader killed", fmt.Sprintf("new one within the lease time (%s) and one look", ttl),
+	result(t, took <= ttl+look(ttl), "leader killed", fmt.Sprintf("new one within the lease time (%s) and one look (%s)", ttl, look(ttl)),
 		"after %s, status of a new Ingress %s later; handed over in %s", took.Round(10*time.Millisecond), status.Round(10*time.Millisecond), handed.Round(10*time.Millisecond))
 	result(t, flaps.Load() == 0 && looks.Load() > 0, "status meanwhile", "never flaps", "%d of %d looks differ", flaps.Load(), looks.Load())
 }
+
+// look is the longest time between two looks of a follower at the Lease: a quarter of its time, which client-go makes longer
+// by chance, up to 2.2 times, and a moment to write it.
+func look(ttl time.Duration) time.Duration { return ttl*22/40 + 500*time.Millisecond }
 
 // TestOldestClaimWins lets two namespaces claim a host.
 func TestOldestClaimWins(t *testing.T) {

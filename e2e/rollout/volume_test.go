@@ -49,9 +49,8 @@ func TestVolume(t *testing.T) {
 	r := c.controller(t, "one")
 	ready := time.Since(r.begun)
 	memory := resident(t, r)
-	if !answers(r.http, "alone.test", 200, "a") || !answers(r.http, fmt.Sprintf("h%d.test", ingresses-1), 200, "") {
-		// Nine of ten endpoints of the others are not there: the tenth is found by retries, or not at all.
-		t.Log("a host does not answer at once")
+	if !answers(r.http, "alone.test", 200, "a") {
+		t.Error("ready, but a host does not answer")
 	}
 	var took []time.Duration
 	for i := range 10 {
