@@ -117,7 +117,7 @@ func TestIngressChurn(t *testing.T) {
 		}()
 	}
 	begin, changes, watched := time.Now(), 0, 0
-	for tick := time.NewTicker(20 * time.Millisecond); time.Since(begin) < length(5*time.Second, time.Minute); changes++ {
+	for tick := time.NewTicker(17 * time.Millisecond); time.Since(begin) < length(5*time.Second, time.Minute); changes++ {
 		<-tick.C
 		n := changes / 3
 		name, host := fmt.Sprintf("churn-%d", n), fmt.Sprintf("h%d.test", n)
