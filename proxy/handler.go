@@ -194,12 +194,36 @@ func slashRedirect(x *filter.Exchange, r *route.Route) string {
 	if strings.IndexByte(x.Request.Target, '?') >= 0 {
 		mark = "?"
 	}
+	path := escapedPath(x, r.Path)
 	if r.Policy.RelativeRedirects || x.Request.Host == "" {
-		return x.Arena.Concat(r.Path, mark, query)
+		return x.Arena.Concat(path, mark, query)
 	}
 	port, colon := "", ""
 	if r.Policy.PortInRedirects && !(x.Scheme == "https" && x.ForwardedPort == "443") && !(x.Scheme == "http" && x.ForwardedPort == "80") {
 		port, colon = x.ForwardedPort, ":"
 	}
-	return x.Arena.Concat(x.Scheme, "://", x.Request.Host, colon, port, r.Path, mark, query)
+	return x.Arena.Concat(x.Scheme, "://", x.Request.Host, colon, port, path, mark, query)
+}
+
+// escapedPath returns the path of a rule, which is text as it is matched, as it stands in a URI: with the bytes
+// percent-encoded that nginx encodes.
+func escapedPath(x *filter.Exchange, path string) string {
+	const digits, odd = "0123456789ABCDEF", " \"#%<>?\\^`{|}"
+	plain := func(c byte) bool { return c > ' ' && c < 0x7f && strings.IndexByte(odd, c) < 0 }
+	n := 0
+	for n < len(path) && plain(path[n]) {
+		n++
+	}
+	if n == len(path) {
+		return path
+	}
+	b := append(x.Arena.Begin(), path[:n]...)
+	for _, c := range []byte(path[n:]) {
+		if plain(c) {
+			b = append(b, c)
+		} else {
+			b = append(b, '%', digits[c>>4], digits[c&15])
+		}
+	}
+	return x.Arena.End(b)
 }
