@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 only the transport of x/net speaks HTTP/2 in cleartext by prior knowledge to any address.
+
 package e2e
 
 import (

@@ -11,6 +11,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -233,8 +234,10 @@ func clearStatus(ctx context.Context, w *status.Writer) error {
 	if w.Addresses == nil {
 		return nil
 	}
-	others, err := w.Addresses.Others(ctx)
-	if err != nil || others > 0 {
+	switch others, err := w.Addresses.Others(ctx); {
+	case apierrors.IsNotFound(err):
+		return nil // our pod is gone already: whether we are the last cannot be told, so nothing is cleared
+	case err != nil || others > 0:
 		return err
 	}
 	return w.Clear(ctx)

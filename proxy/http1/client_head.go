@@ -44,7 +44,7 @@ type responseHead struct {
 	lines
 	lengths, encodings, upgrades int
 	length                       int64
-	encoding, connection         string
+	encoding                     string
 	close, named                 bool
 	webSocket                    bool
 	minor                        uint8

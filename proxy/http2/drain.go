@@ -11,7 +11,7 @@ import "time"
 type leaving uint8
 
 const (
-	staying leaving = iota
+	_ leaving = iota // it stays
 	// wanted: as soon as the client has sent a request.
 	wanted
 	// noticed: the first GOAWAY was sent.
