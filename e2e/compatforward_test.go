@@ -127,7 +127,7 @@ func TestCompatBodies(t *testing.T) {
 	if r := s.get("default.test", "/", "Cookie: a="+strings.Repeat("x", 9000)); r.Status != 431 && r.Status != 400 {
 		t.Errorf("a long field: %s", r)
 	}
-	if r := s.get("default.test", "/", "Under_Score: 1", "Dash-ed: 1"); r.Seen.Header["Under_Score"] != nil || r.Seen.Header.Get("Dash-Ed") != "1" {
+	if r := s.get("default.test", "/", "Under_Score: 1", "Dash-ed: 1"); r.Seen.Header["Under_score"] != nil || r.Seen.Header.Get("Dash-Ed") != "1" {
 		t.Errorf("fields with underscores: %v", r.Seen.Header)
 	}
 	s.edit("settings", configMap("enable-underscores-in-headers: true", "proxy-buffer-size: 8k"))

@@ -99,9 +99,9 @@ func TestLeaderKilled(t *testing.T) {
 	result(t, flaps.Load() == 0 && looks.Load() > 0, "status meanwhile", "never flaps", "%d of %d looks differ", flaps.Load(), looks.Load())
 }
 
-// look is the longest time between two looks of a follower at the Lease: a quarter of its time, which client-go makes longer
+// look is the longest time between two looks of a follower at the Lease: a tenth of its time, which client-go makes longer
 // by chance, up to 2.2 times, and a moment to write it.
-func look(ttl time.Duration) time.Duration { return ttl*22/40 + 500*time.Millisecond }
+func look(ttl time.Duration) time.Duration { return ttl*22/100 + 500*time.Millisecond }
 
 // TestOldestClaimWins lets two namespaces claim a host.
 func TestOldestClaimWins(t *testing.T) {
