@@ -100,6 +100,8 @@ var mayBeSeen = regexp.MustCompile(`/(C-32|K-08|K-09)_`)
 // finish checks that the cases have left nothing behind in the process.
 func (s *suite) finish(t *testing.T) {
 	t.Helper()
+	s.begin()
+	s.afterwards(t, s.vias[0])
 	if log := s.gate.log(); strings.Contains(log, "panic") {
 		t.Errorf("something panicked:\n%s", log)
 	}
