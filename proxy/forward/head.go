@@ -6,6 +6,8 @@ package forward
 // naming it).
 
 import (
+	"strings"
+
 	"github.com/yettproxy/yett/proxy/wire"
 )
 
@@ -77,7 +79,7 @@ func (s *flight) copyFields() {
 fields:
 	for i := range in {
 		f := &in[i]
-		if skip>>f.ID&1 != 0 || f.ID == wire.Other && s.reserved(f.Name) {
+		if skip>>f.ID&1 != 0 || f.ID == wire.Other && (s.reserved(f.Name) || s.disguised(f.Name, skip)) {
 			continue
 		}
 		for _, name := range names {
@@ -131,6 +133,30 @@ func (s *flight) reserved(name string) bool {
 		return !s.plan.keepForwarded && wire.EqualFold(name, server)
 	}
 	return false
+}
+
+// disguised reports whether a field passes for one that is not the client's to send, to a backend that cannot tell "_"
+// from "-", as CGI and its heirs cannot: X_Real_IP, or what an authorization service says about the user. Such fields only
+// come here with enable-underscores-in-headers.
+func (s *flight) disguised(name string, skip uint64) bool {
+	if strings.IndexByte(name, '_') < 0 {
+		return false
+	}
+	b := append(s.x.Arena.Begin(), name...)
+	for i, c := range b {
+		if c == '_' {
+			b[i] = '-'
+		}
+	}
+	name = s.x.Arena.End(b)
+	if id := wire.Lookup(name); id != wire.Other {
+		return skip>>id&1 != 0 || s.x.Overrides.Has(id)
+	}
+	if s.reserved(name) {
+		return true
+	}
+	_, set := s.x.Overrides.Find(name)
+	return set
 }
 
 // addFields adds what ingress-nginx tells upstreams about the client (nginx-compat section 3.15). Overrides
