@@ -112,6 +112,10 @@ func copyFields(h http.Header, fields *wire.Fields) (s seen) {
 // to the connection; not conditions on what the upstream has; and nothing that could pass for what the proxy says, or talk
 // the service's framework into another method.
 func copied(f wire.Field) bool {
+	if f.ID == wire.Other && strings.IndexByte(f.Name, '_') >= 0 { // many services cannot tell it from the name with "-"
+		f.Name = strings.ReplaceAll(f.Name, "_", "-")
+		f.ID = wire.Lookup(f.Name)
+	}
 	switch f.ID {
 	case wire.Connection, wire.ContentLength, wire.Expect, wire.Host, wire.HTTP2Settings, wire.KeepAlive, wire.ProxyAuthorization,
 		wire.ProxyConnection, wire.TE, wire.Trailer, wire.TransferEncoding, wire.Upgrade,

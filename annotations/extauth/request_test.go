@@ -23,6 +23,7 @@ func TestWhatTheServiceSees(t *testing.T) {
 		{"Expect", "100-continue"}, {"Upgrade", "websocket"}, {"Keep-Alive", "1"}, {"Proxy-Authorization", "Basic x"}, {"Proxy-Connection", "x"},
 		// What the proxy says.
 		{"X-Original-URL", "http://evil.test/"}, {"x-original-url", "http://evil.test/"}, {"X-Original-Method", "DELETE"}, {"X-Original-URI", "/admin"},
+		{"X_Original_URL", "https://evil.test/"}, {"x_real-ip", "10.0.0.1"}, {"X_Sent_From", "me"},
 		{"X-Sent-From", "me"}, {"X-Real-IP", "10.0.0.1"}, {"X-Forwarded-For", "10.0.0.1"}, {"X-Forwarded-Proto", "https"},
 		{"X-Forwarded-Host", "evil.test"}, {"X-Forwarded-Port", "1"}, {"X-Forwarded-Method", "GET"}, {"X-Forwarded-Uri", "/"}, {"X-Forwarded-User", "admin"},
 		{"X-Auth-Request-Redirect", "http://evil.test/"}, {"X-Request-ID", "forged"}, {"X-Scheme", "gopher"}, {"Forwarded", "for=10.0.0.1"},
