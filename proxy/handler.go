@@ -104,6 +104,7 @@ func (d *disposition) run(x *filter.Exchange) {
 	}
 	if !u.Ready() && r.Default != nil {
 		u = r.Default
+		tellStandIn(x, &r.Origin)
 	}
 	x.Upstream = u.Key()
 	d.snapshot.settings.overrideRequest(x)
@@ -111,6 +112,17 @@ func (d *disposition) run(x *filter.Exchange) {
 		x.UpstreamHost = x.ForwardedHost // nginx: $best_http_host
 	}
 	d.proxy.forwarder.Do(x, r.Plan, u, d)
+}
+
+// tellStandIn tells the Service of default-backend whom it stands in for, as ingress-nginx does. The client cannot say
+// any of it itself.
+func tellStandIn(x *filter.Exchange, o *filter.Origin) {
+	x.Override("X-Code", "503")
+	x.Override("X-Format", x.Request.Fields.Value(wire.Accept))
+	x.Override("X-Namespace", o.Namespace)
+	x.Override("X-Ingress-Name", o.Ingress)
+	x.Override("X-Service-Name", o.Service)
+	x.Override("X-Service-Port", o.ServicePort)
 }
 
 // Respond is called by the forwarder once the head of the final response is in x.Response; it sends the
