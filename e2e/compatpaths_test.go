@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -104,11 +105,15 @@ func TestCompatDefaultBackendAnnotation(t *testing.T) {
 	s.add("---\napiVersion: v1\nkind: Service\nmetadata: {name: empty}\nspec: {ports: [{port: 80}]}\n",
 		ing{name: "spare", host: "spare.test", paths: []string{"/ Prefix empty", "/full Prefix a"}, notes: []string{"default-backend: b"}}.String())
 	s.start()
-	r := s.want("spare.test", "/x", "b /x")
-	if r.Seen != nil && r.Seen.Header.Get("X-Code") != "503" {
-		t.Logf("X-Code %q (ingress-nginx sends 503 with custom errors)", r.Seen.Header.Get("X-Code"))
+	r := s.want("spare.test", "/x", "b /x", "Accept: text/html", "X-Code: 200", "X-Service-Name: evil")
+	for name, want := range map[string]string{"X-Code": "503", "X-Format": "text/html", "X-Namespace": "default", "X-Ingress-Name": "spare", "X-Service-Name": "empty", "X-Service-Port": "80"} {
+		if r.Seen != nil && strings.Join(r.Seen.Header.Values(name), "|") != want {
+			t.Errorf("%s is %q, want %q", name, r.Seen.Header.Values(name), want)
+		}
 	}
-	s.want("spare.test", "/full", "a /full")
+	if r := s.want("spare.test", "/full", "a /full"); r.Seen != nil && r.Seen.Header.Get("X-Code") != "" {
+		t.Errorf("X-Code for a Service that is there: %v", r.Seen.Header)
+	}
 	s.want("spare.test", "/fuller", "b /fuller")
 }
 
