@@ -8,6 +8,9 @@ import (
 // TestIdleConnectionsAreSmall measures what a connection keeps that has carried a request. Most of it is the stack of its
 // goroutine, 8 KB; then come the table of HPACK and the buffer for reading, 1 KB each.
 func TestIdleConnectionsAreSmall(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes everything larger")
+	}
 	const n, bar = 500, 12 << 10
 	r := newRig(t)
 	list := make([]*client, n)
