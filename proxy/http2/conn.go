@@ -156,9 +156,9 @@ func (c *conn) finish() {
 	for c.out.writing {
 		c.out.wait(&c.mu)
 	}
+	c.out.release() // with the lock: a timer of drain may still come, and finds the connection dead
 	c.mu.Unlock()
 	c.in.release()
-	c.out.release()
 	c.nc.Close()
 }
 

@@ -41,6 +41,9 @@ func (c *conn) leaveLocked() {
 	time.AfterFunc(lastCall, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		if c.dead {
+			return // its buffers belong to somebody else by now
+		}
 		c.leftLocked()
 		c.flushLocked()
 	})
