@@ -50,7 +50,7 @@ func newAffinity(a *ir.Affinity, o *filter.Origin) *affinity {
 	}
 	path := a.Path
 	if path == "" {
-		path = o.Path
+		path = cookiePath(o.Path)
 	}
 	c.attributes = b.String() + "; Path=" + path
 	for _, known := range []string{"Strict", "Lax", "None"} {
@@ -59,6 +59,17 @@ func newAffinity(a *ir.Affinity, o *filter.Origin) *affinity {
 		}
 	}
 	return c
+}
+
+// cookiePath returns the path of a rule as the Path of a cookie (RFC 6265 section 4.1.1): up to the last slash before
+// the first byte that cannot stand there.
+func cookiePath(path string) string {
+	for i := 0; i < len(path); i++ {
+		if c := path[i]; c <= ' ' || c >= 0x7f || c == ';' {
+			return path[:strings.LastIndexByte(path[:i], '/')+1]
+		}
+	}
+	return path
 }
 
 // choose fills in a choice from the client's cookies. Of several with the right name the first that this

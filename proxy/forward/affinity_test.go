@@ -215,3 +215,13 @@ func TestHashBy(t *testing.T) {
 		t.Errorf("13 users reached %d of 5 endpoints", len(seen))
 	}
 }
+
+func TestCookiePath(t *testing.T) {
+	for path, want := range map[string]string{
+		"/": "/", "/a": "/a", "/a/b/": "/a/b/", "/a(/|$)(.*)": "/a(/|$)(.*)", "/a;Domain=evil.test/x": "/", "/a/b;c": "/a/", "/a/\r\nX: y": "/a/", "/a b": "/", "/x/ä/y": "/x/",
+	} {
+		if got := cookiePath(path); got != want {
+			t.Errorf("%q becomes %q, want %q", path, got, want)
+		}
+	}
+}
