@@ -46,6 +46,16 @@ func (s *stage) start(flags ...string) {
 		s.text = append(s.text, configMap(s.settings...))
 	}
 	put(s.t, filepath.Join(s.dir, "stage.yaml"), strings.Join(s.text, ""))
+	s.t.Cleanup(func() { // after the end of the process
+		if s.gate == nil {
+			return
+		}
+		for _, word := range []string{"DATA RACE", "panic:", "goroutine ", "internal error"} {
+			if _, after, found := strings.Cut(s.gate.log(), word); found {
+				s.t.Errorf("the log has %s%.3000s", word, after)
+			}
+		}
+	})
 	s.gate = serve(s.t, s.dir, flags...)
 }
 
