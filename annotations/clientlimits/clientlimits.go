@@ -43,7 +43,8 @@ var Family = feature.Family{
 		},
 		{
 			Name: "enable-underscores-in-headers", Type: "bool", Default: "false",
-			Doc: "Keeps fields with an underscore in their name; else they are dropped.",
+			Doc:  "Keeps fields with an underscore in their name; else they are dropped.",
+			Note: "Fields that pass for the proxy's own where _ and - are the same, such as X_Real_IP, are dropped all the same.",
 		},
 		{
 			Name: "ignore-invalid-headers", Type: "bool", Default: "true",
