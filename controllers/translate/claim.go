@@ -59,6 +59,8 @@ type host struct {
 	appRoot   string
 	// redirect is the host that this one redirects to, if it is there for nothing else.
 	redirect string
+	// deny is the status that answers instead of the host, if not 0.
+	deny int
 	// www is the oldest Ingress that wants the www. counterpart redirected, or nil.
 	www *plan
 }

@@ -46,9 +46,7 @@ func (w *world) result() *Result {
 func (w *world) virtualHost(v *ir.VirtualHost, h *host) {
 	v.Name, v.Aliases, v.Certificate, v.TLS, v.AppRoot = h.name, h.aliases, h.certificate, h.tls, h.appRoot
 	v.Regex = slices.ContainsFunc(h.claims, (*claim).wantsRegex)
-	if h.creator != nil {
-		v.Deny = h.creator.intent.Host.Deny
-	}
+	v.Deny = h.deny
 	if h.redirect != "" {
 		v.RedirectHost, v.RedirectCode = h.redirect, w.settings.Redirect.Code
 	}
@@ -87,8 +85,8 @@ func (w *world) route(r *ir.Route, h *host, c *claim, regex bool) {
 	}
 	r.Policy, r.AccessLog = in.Policy, in.AccessLog
 	if r.Deny, r.DenyReason = in.Deny, in.DenyReason; r.Deny == 0 && h.creator != p {
-		// What the oldest Ingress of a host cannot guard denies the host; a younger one only loses its own
-		// routes, so that nobody can close another's host.
+		// An Ingress of another namespace than the oldest of the host only loses its own routes, so that nobody can close
+		// another's host; see claimHost.
 		if r.Deny = in.Host.Deny; r.Deny != 0 {
 			r.DenyReason = "a guard of the whole host cannot be honoured"
 		}

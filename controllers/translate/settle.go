@@ -9,6 +9,11 @@ import (
 func (w *world) claimHost(p *plan, h *host) {
 	w.claimTLS(p, h)
 	in := &p.intent.Host
+	// A guard of the whole host that cannot be honoured closes the host, as it guards all of it in ingress-nginx. Only those who
+	// share a namespace with the oldest Ingress of the host can do so: others lose their own routes, see route.
+	if in.Deny != 0 && h.deny == 0 && h.creator != nil && h.creator.ing.Namespace == p.ing.Namespace {
+		h.deny = in.Deny
+	}
 	if len(in.Aliases) > 0 {
 		if h.aliasesBy == nil {
 			h.aliasesBy = p

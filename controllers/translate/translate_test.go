@@ -130,7 +130,7 @@ func TestAPanicInConfigureLeavesTheDefaults(t *testing.T) {
 	}
 }
 
-func TestAGuardOfAHostDeniesTheHostOnlyIfItsOldestIngressSaysSo(t *testing.T) {
+func TestAGuardOfAHostDeniesTheHostIfTheNamespaceOfItsOldestIngressSaysSo(t *testing.T) {
 	deny := func(src *feature.Source, in *feature.Intent) {
 		if src.Annotations["guard"] != "" {
 			in.Host.Deny = 403
@@ -151,6 +151,16 @@ func TestAGuardOfAHostDeniesTheHostOnlyIfItsOldestIngressSaysSo(t *testing.T) {
 		o := newObjects()
 		o.Ingresses = []*networkingv1.Ingress{
 			ingressOf(named("a/old"), 2, "a.test", "/old", "web", nil), ingressOf(named("a/young"), 1, "a.test", "/young", "web", guard),
+		}
+		h := hostOf(t, translate.Translate(o, stubbed(deny)), "a.test")
+		if h.Deny != 403 {
+			t.Errorf("host: deny %d", h.Deny)
+		}
+	})
+	t.Run("younger, of another namespace", func(t *testing.T) {
+		o := newObjects()
+		o.Ingresses = []*networkingv1.Ingress{
+			ingressOf(named("a/old"), 2, "a.test", "/old", "web", nil), ingressOf(named("b/young"), 1, "a.test", "/young", "web", guard),
 		}
 		h := hostOf(t, translate.Translate(o, stubbed(deny)), "a.test")
 		if got := []int{h.Deny, routeOf(t, h, "/old").Deny, routeOf(t, h, "/young").Deny}; !cmp.Equal(got, []int{0, 0, 403}) {
