@@ -89,6 +89,8 @@ func TestCompatUnknownAndUnsupported(t *testing.T) {
 	}
 	s.add(ing{name: "waf2", host: "waf2.test", paths: []string{"/"}, notes: []string{"enable-modsecurity: true", "modsecurity-snippet: SecRuleEngine On"}}.String(),
 		ing{name: "mtls2", host: "mtls.test", paths: []string{"/second Prefix b"}}.String(),
+		ing{name: "older", host: "both.test", paths: []string{"/"}, age: 9}.String(),
+		ing{name: "younger", host: "both.test", paths: []string{"/b"}, notes: []string{"auth-tls-secret: default/ca"}}.String(),
 		ing{name: "risky", host: "risky.test", paths: []string{"/"}, notes: []string{"server-alias: risky2.test"}}.String())
 	s.edit("settings", configMap("frobnicate: yes", "proxy-body-sise: 2m", "worker-processes: 4", "custom-http-errors: 404", "annotations-risk-level: Medium"))
 	s.start("--enable-ssl-passthrough", "--tcp-services-configmap=x/y", "--sync-period=1h")
@@ -100,6 +102,7 @@ func TestCompatUnknownAndUnsupported(t *testing.T) {
 	}
 	s.want("waf2.test", "/", "503")
 	s.want("mtls.test", "/second", "403")
+	s.want("both.test", "/", "403")
 	s.want("risky.test", "/", "a /")
 	s.want("risky2.test", "/", "404")
 	s.logged("frobnicate")
