@@ -298,6 +298,23 @@ func TestAttackLogLines(t *testing.T) {
 		})
 		send(func() *reply { return s.get("users.test", "/", basic("alice\n"+evil, "x")) })
 	}
+	// Heads that are none.
+	for _, head := range []string{
+		"GET /\x1b[31m HTTP/1.1\r\nHost: x.test\r\n\r\n", "GET /a\rBEGIN x END HTTP/1.1\r\nHost: x.test\r\n\r\n", "GET / HTTP/1.1\r\nHost: x.test\r\nBad\x01: \x1b[31m\r\n\r\n", "GET /\x00 HTTP/1.1\r\n\r\n", "GET / HTTP/9.9\r\nHost: x.test\r\n\r\n",
+		"\xc3\x84 / HTTP/1.1\r\nHost: x.test\r\n\r\n", "GET / HTTP/1.1\r\nHost: x.test\x1b[31m\r\nUser-Agent: \x1b\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "GET / HTTP/1.1\r\nHost: x.test\r\nUser-Agent: a\x0bb\r\n\r\n", "GET / HTTP/1.1\nHost: x.test\n\n", "GET\t/\tHTTP/1.1\r\n\r\n",
+	} {
+		c, err := net.Dial("tcp", s.gate.http)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(c, head)
+		_ = c.SetReadDeadline(time.Now().Add(2 * time.Second))
+		if status, _ := io.ReadAll(io.LimitReader(c, 12)); string(status) != "HTTP/1.1 400" && string(status) != "HTTP/1.1 505" {
+			t.Errorf("%q: %q", head, status)
+		}
+		c.Close()
+		n++
+	}
 	until(t, 3*time.Second, "all lines", func() bool { return strings.Count(s.gate.out.String(), "END\n") >= n })
 	out := s.gate.out.String()
 	for line := range strings.SplitSeq(strings.TrimSuffix(out, "\n"), "\n") {
