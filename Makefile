@@ -26,7 +26,7 @@ run: build ## build, then run the demo: echo backends, example manifests, curl l
 test: ## run all tests, also those against a real kube-apiserver (built once, into a cache)
 	assets=$$(hack/localcluster/build) && export KUBEBUILDER_ASSETS=$$assets && \
 	$(GO) test $$($(GO) list ./... | grep -v /e2e) && \
-	$(GO) test -p 1 ./e2e/... # one at a time: they measure times
+	$(GO) test -count=1 -p 1 ./e2e/... # one at a time: they measure; never cached: they build the binary themselves
 
 .PHONY: e2e
 e2e: ## as root: a whole cluster, yett in it, and everything that moves while requests come; prints a table
