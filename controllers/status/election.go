@@ -12,15 +12,17 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// Election decides which replica writes. It is ingress-nginx's Lease, given up after half its duration
-// without the API server. It is looked at every tenth of its duration, where ingress-nginx looks every quarter:
-// client-go draws each pause out to up to 2.2 times, and a leader that was killed is to be missed soon.
+// Election decides which replica writes. It is ingress-nginx's Lease with other intervals, so that a leader that was
+// killed is replaced within Duration. A follower counts from when it saw the last sign of life, not from when that was given,
+// and looks again some time after the Lease has run out; client-go draws each of these pauses out to up to 2.2 times RetryPeriod. So
+// what is promised in the Lease has to be shorter than Duration by two such pauses: 0.6 + 2 × 2.2 × 0.05 = 0.82 of it.
+// A Lease counts whole seconds. Followers believe the duration that is written in the Lease, so that replicas of ingress-nginx can share it.
 type Election struct {
 	Client kubernetes.Interface
 	Lease  types.NamespacedName
 	// Identity tells replicas apart: the pod's name.
 	Identity string
-	// Duration is how long a leader may be silent.
+	// Duration is how long it takes at most to replace a leader that has fallen silent (--election-ttl).
 	Duration time.Duration
 	Log      logr.Logger
 	// Changed is told who leads; it may be nil.
@@ -37,7 +39,7 @@ func (e *Election) Run(ctx context.Context, lead func(context.Context)) error {
 				Client:     e.Client.CoordinationV1(),
 				LockConfig: resourcelock.ResourceLockConfig{Identity: e.Identity},
 			},
-			LeaseDuration: e.Duration, RenewDeadline: e.Duration / 2, RetryPeriod: e.Duration / 10,
+			LeaseDuration: max(e.Duration*6/10, time.Second), RenewDeadline: e.Duration * 4 / 10, RetryPeriod: e.Duration / 20,
 			ReleaseOnCancel: true,
 			Name:            e.Lease.Name,
 			Callbacks: leaderelection.LeaderCallbacks{
