@@ -90,6 +90,7 @@ func (c *Catalogue) open(src *feature.Source, rules *guard.Rules) *feature.Sheet
 // apply runs all families over one Ingress.
 func (c *Catalogue) apply(sheet *feature.Sheet, rules *guard.Rules) (*feature.Intent, []feature.Problem) {
 	intent := feature.NewIntent()
+	intent.CrossNamespace = rules.CrossNamespace
 	problems := c.screen(sheet, rules)
 	for i := range c.families {
 		for _, p := range c.families[i].apply(sheet, intent) {

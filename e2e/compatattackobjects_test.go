@@ -118,6 +118,8 @@ func TestAttackTenants(t *testing.T) {
 		ing{name: "own", host: "own.test", paths: []string{"/"}, age: 9}.String()),
 		in("tenant-b", b, tlsSecret("cert", evilCert, evilKey),
 			ing{name: "same", host: "victim.test", paths: []string{"/"}, secret: "cert", age: 1, notes: []string{"ssl-redirect: false"}}.String(),
+			ing{name: "canary", host: "own.test", paths: []string{"/"}, age: 20, notes: []string{"canary: true", "canary-weight: 100"}}.String(),
+			ing{name: "root", host: "own.test", paths: []string{"/b2"}, age: 1, notes: []string{"app-root: /evil", "server-alias: mine.test", "from-to-www-redirect: true"}}.String(),
 			ing{name: "alias", host: "evil.test", paths: []string{"/"}, age: 20, notes: []string{"server-alias: victim.test, own.test, *.own.test, ~^victim"}}.String(),
 			ing{name: "wild", host: "*.test", paths: []string{"/"}, age: 20}.String(),
 			ing{name: "hostless", paths: []string{"/"}, age: 20}.String(),
@@ -137,6 +139,7 @@ func TestAttackTenants(t *testing.T) {
 	for range 3 {
 		s.wantAll([]answerCase{
 			{"victim.test", "/", "a /"}, {"victim.test", "/x", "a /x"}, {"own.test", "/", "a /"}, {"own.test", "/xyz", "a /xyz"}, {"own.test", "/b", "403"}, {"x.own.test", "/", "b /"},
+			{"mine.test", "/", "b /"}, {"www.own.test", "/", "b /"}, // *.test and *.own.test, not own.test
 			{"s1.test", "/", "503"}, {"s2.test", "/", "503"}, {"s3.test", "/", "503"}, {"s4.test", "/", "503"}, {"s5.test", "/", "503"}, {"s6.test", "/", "503"}, {"s7.test", "/", "503"},
 		})
 	}

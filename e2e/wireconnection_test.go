@@ -1,5 +1,7 @@
 package e2e
 
+import "strings"
+
 // The connection, Expect and Upgrade: RFC 9110 sections 7.6, 7.8 and 10.1.1, RFC 9112 section 9. What needs a
 // script for both sides is in specialCases.
 var connectionCases = []wireCase{
@@ -14,6 +16,10 @@ var connectionCases = []wireCase{
 		id: "K-01", what: "fields named in three Connection lines, in any case",
 		send: field("Connection: X-FOO⏎Connection: X-REAL-IP⏎Connection: HOST, x-forwarded-for⏎x-foo: 1⏎X-Real-Ip: 6.6.6.6⏎"),
 		want: "200 open; a GET /f", head: []string{"-X-Foo", "X-Real-IP: 127.0.0.1", "X-Forwarded-For: 127.0.0.1", "Host: a.test"},
+	},
+	{
+		id: "K-01", what: "more fields named in Connection than anybody needs",
+		send: field("Connection: " + strings.Repeat("x, ", 16) + "X-Foo⏎X-Foo: 1⏎"), want: "400 closed",
 	},
 	{
 		id: "K-02", what: "fields about the connection",

@@ -192,9 +192,10 @@ func isPort(s string) bool {
 	return n > 0 && n < 1<<16
 }
 
-// identify keeps the client's X-Request-ID or makes one of 16 random bytes, in hex as nginx does.
+// identify keeps the client's X-Request-ID or makes one of 16 random bytes, in hex as nginx does. What is too long or too
+// odd for an identifier is replaced (reliability S-D1): it ends up in logs, traces and everybody's dashboards.
 func (t *trust) identify(x *filter.Exchange) {
-	if id := x.Request.Fields.Value(wire.XRequestID); id != "" {
+	if id := x.Request.Fields.Value(wire.XRequestID); isRequestID(id) {
 		x.RequestID = id
 		return
 	}
@@ -211,6 +212,22 @@ func (t *trust) identify(x *filter.Exchange) {
 		}
 	}
 	x.RequestID = x.Arena.End(b)
+}
+
+// maxRequestID is the longest X-Request-ID in bytes that is taken from a client.
+const maxRequestID = 128
+
+// isRequestID reports whether a client's X-Request-ID is kept: UUIDs, numbers, base64 and the like.
+func isRequestID(id string) bool {
+	for i := range len(id) {
+		switch c := id[i]; {
+		case c >= '0' && c <= '9', c|0x20 >= 'a' && c|0x20 <= 'z':
+		case c == '-', c == '_', c == '.', c == ':', c == '=', c == '+', c == '/', c == '~', c == '@', c == ';', c == ',', c == '|':
+		default:
+			return false
+		}
+	}
+	return id != "" && len(id) <= maxRequestID
 }
 
 // addrText returns an address as text in the arena.

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/yettproxy/yett/proxy/filter"
@@ -111,6 +112,18 @@ func TestRequestIDIsKeptOrMade(t *testing.T) {
 			t.Fatalf("got %q: want 32 new hex digits", x.RequestID)
 		}
 		seen[x.RequestID] = true
+	}
+	for _, odd := range []string{strings.Repeat("a", 129), "a b", `"`, "<script>", "\x1b[31m", "ä"} {
+		x := exchangeFrom("10.0.0.9:1", false, "X-Request-ID", odd)
+		if newTrust(settings).apply(x); len(x.RequestID) != 32 {
+			t.Errorf("%q became %q: want a new one", odd, x.RequestID)
+		}
+	}
+	for _, usual := range []string{"1-67891233-abcdef012345678912345678", "Root=1-67;Self=2", "f058ebd6-02f7-4d3f-942e-904344e8cde5", "YWJj+/=="} {
+		x := exchangeFrom("10.0.0.9:1", false, "X-Request-ID", usual)
+		if newTrust(settings).apply(x); x.RequestID != usual {
+			t.Errorf("%q became %q", usual, x.RequestID)
+		}
 	}
 	settings.GenerateRequestID = false
 	x = exchangeFrom("10.0.0.9:1", false)

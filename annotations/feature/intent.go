@@ -31,6 +31,9 @@ type Intent struct {
 	DefaultBackend string
 	// Host is what acts on whole hosts; the oldest Ingress that sets a thing wins.
 	Host HostIntent
+	// CrossNamespace says that the operator lets an Ingress act on hosts and paths of other namespaces
+	// (allow-cross-namespace-resources).
+	CrossNamespace bool
 	// Deny answers this status on every path, if not 0; DenyReason says why.
 	Deny       int
 	DenyReason string

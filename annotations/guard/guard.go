@@ -26,7 +26,8 @@ var Family = feature.Family{
 		},
 		{
 			Name: crossNamespace, Type: "bool", Default: "false",
-			Doc: "Lets annotations name Secrets and ConfigMaps of other namespaces.",
+			Doc:  "Lets annotations name Secrets and ConfigMaps of other namespaces, and lets Ingresses act on hosts and paths of other namespaces: as canary, and with app-root, server-alias and from-to-www-redirect.",
+			Note: "In ingress-nginx such annotations, and canaries, act across namespaces whatever it says: whoever may create an Ingress can take the requests of any host.",
 		},
 		{
 			Name: "allow-snippet-annotations", Type: "bool", Default: "false",

@@ -7,7 +7,9 @@ package translate
 //
 // Where ingress-nginx lets chance decide we do not: its search for a place stops at the first location that
 // already uses the canary's Service, and an Ingress that shares its Service with an older canary loses its
-// routes. Here a path is matched with its own place only, and Services may be shared.
+// routes. Here a path is matched with its own place only, and Services may be shared. And a canary takes requests of
+// Ingresses of its own namespace only, unless the operator allows more: else whoever may create an Ingress
+// could take the requests of everybody.
 
 import (
 	networkingv1 "k8s.io/api/networking/v1"
@@ -63,13 +65,13 @@ func (w *world) mergeCatchAll(p *plan, b *networkingv1.IngressBackend) {
 	}
 	found := false
 	for _, c := range w.hosts[""].claims {
-		if c.target != nil && !c.fallback {
+		if c.target != nil && !c.fallback && p.mayShare(c) {
 			found = true
 			w.attach(p, c.target, alt, theDefaultBackend)
 		}
 	}
 	if !found {
-		p.report("spec.defaultBackend", alt.Key.String(), "no other Ingress has a route without a host: there is nothing to be a canary of")
+		p.report("spec.defaultBackend", alt.Key.String(), "no other Ingress of this namespace has a route without a host: there is nothing to be a canary of")
 	}
 }
 
@@ -92,9 +94,16 @@ func (w *world) mergePath(p *plan, h *host, path *networkingv1.HTTPIngressPath, 
 		p.report(at.field(".path"), text, "no other Ingress has this path with pathType "+kind.String()+" on this host: there is nothing to be a canary of")
 	case c.target == nil || c.fallback:
 		p.report(at.field(".path"), text, "the default backend has no canary: the path needs an Ingress of its own")
+	case !p.mayShare(c):
+		p.report(at.field(".path"), text, "it belongs to Ingress "+c.plan.key+" of another namespace: create the canary there, or set allow-cross-namespace-resources in the ConfigMap")
 	default:
 		w.attach(p, c.target, alt, at)
 	}
+}
+
+// mayShare reports whether a canary may take requests of a claim.
+func (p *plan) mayShare(c *claim) bool {
+	return p.intent.CrossNamespace || c.plan == nil || c.plan.ing.Namespace == p.ing.Namespace
 }
 
 // attach makes alt the alternative of main, unless it has one. Being one's own canary means nothing and is no

@@ -3,16 +3,26 @@ package translate
 import (
 	"slices"
 	"strings"
+
+	"github.com/yettproxy/yett/annotations/feature"
 )
 
 // claimHost lets an Ingress say what acts on a whole host, if no older one has.
+//
+// Only who shares a namespace with the oldest Ingress of the host can do so, unless the operator allows it: else
+// whoever may create an Ingress could redirect, rename or close the hosts of everybody.
 func (w *world) claimHost(p *plan, h *host) {
 	w.claimTLS(p, h)
 	in := &p.intent.Host
-	// A guard of the whole host that cannot be honoured closes the host, as it guards all of it in ingress-nginx. Only those who
-	// share a namespace with the oldest Ingress of the host can do so: others lose their own routes, see route.
-	if in.Deny != 0 && h.deny == 0 && h.creator != nil && h.creator.ing.Namespace == p.ing.Namespace {
+	at := h.creator != nil && h.creator.ing.Namespace == p.ing.Namespace
+	// A guard of the whole host that cannot be honoured closes the host, as it guards all of it in ingress-nginx. Those of
+	// other namespaces lose their own routes, see route.
+	if in.Deny != 0 && h.deny == 0 && at {
 		h.deny = in.Deny
+	}
+	if !at && h.creator != nil && !p.intent.CrossNamespace {
+		p.reportForeign(in, h)
+		return
 	}
 	if len(in.Aliases) > 0 {
 		if h.aliasesBy == nil {
@@ -31,6 +41,21 @@ func (w *world) claimHost(p *plan, h *host) {
 	}
 	if in.FromToWWW && h.www == nil {
 		h.www = p
+	}
+}
+
+// reportForeign tells an Ingress that what it says about a host of another namespace is ignored.
+func (p *plan) reportForeign(in *feature.HostIntent, h *host) {
+	why := "host " + h.name + " belongs to namespace " + h.creator.ing.Namespace + ", whose Ingress " + h.creator.key +
+		" is the oldest with it: say it there, or set allow-cross-namespace-resources in the ConfigMap"
+	if len(in.Aliases) > 0 {
+		p.report("server-alias", strings.Join(in.Aliases, ","), why)
+	}
+	if in.AppRoot != "" {
+		p.report("app-root", in.AppRoot, why)
+	}
+	if in.FromToWWW {
+		p.report("from-to-www-redirect", "true", why)
 	}
 }
 

@@ -73,7 +73,7 @@ func (s *flight) copyFields() {
 	if !s.plan.keepForwarded {
 		skip |= 1 << wire.Forwarded
 	}
-	var named [maxNamed]string
+	var named [wire.MaxNamed]string
 	names := namedByConnection(in, named[:0])
 	overrides := s.x.Overrides.All()
 fields:
@@ -96,10 +96,6 @@ fields:
 	}
 }
 
-// maxNamed is how many fields a client can take out by naming them in Connection. Nobody names more than
-// a few; the limit keeps hostile lists from costing the square of their length.
-const maxNamed = 16
-
 // namedByConnection appends the names that the client lists in Connection, less the usual ones, which are
 // removed anyway.
 func namedByConnection(in []wire.Field, names []string) []string {
@@ -112,9 +108,6 @@ func namedByConnection(in []wire.Field, names []string) []string {
 			// Credentials and cookies are end to end; a client that names them only makes trouble (K-01).
 			if id.HopByHop() || id == wire.Authorization || id == wire.Cookie || wire.EqualFold(name, "close") {
 				continue
-			}
-			if len(names) == maxNamed {
-				return names
 			}
 			names = append(names, name)
 		}

@@ -39,6 +39,7 @@ type requestHead struct {
 	close, keepAlive, connUpgrade          bool
 	webSocket, expectContinue, expectOther bool
 	maxForwards                            int // -1 for none
+	named                                  int // fields named in Connection
 }
 
 // reset prepares the parser for a head that begins at the start of a buffer.
@@ -151,10 +152,18 @@ func (h *requestHead) take(f wire.Field) (keep, ok bool) {
 		return true, h.encodings == 1
 	case wire.Connection:
 		for t, rest := wire.NextToken(f.Value); t != ""; t, rest = wire.NextToken(rest) {
-			h.close = h.close || wire.EqualFold(t, "close")
-			h.keepAlive = h.keepAlive || wire.EqualFold(t, "keep-alive")
-			h.connUpgrade = h.connUpgrade || wire.EqualFold(t, "upgrade")
+			switch {
+			case wire.EqualFold(t, "close"):
+				h.close = true
+			case wire.EqualFold(t, "keep-alive"):
+				h.keepAlive = true
+			case wire.EqualFold(t, "upgrade"):
+				h.connUpgrade = true
+			default:
+				h.named++
+			}
 		}
+		return true, h.named <= wire.MaxNamed
 	case wire.Upgrade:
 		h.upgrades++
 		h.webSocket = wire.EqualFold(f.Value, "websocket")

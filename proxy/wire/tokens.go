@@ -1,5 +1,10 @@
 package wire
 
+// MaxNamed is how many fields a client can have taken out by naming them in Connection. Nobody names more than a few; the
+// limit keeps hostile lists from costing the square of their length. Engines refuse a request that names more: forwarding what it
+// names would break RFC 9110 section 7.6.1.
+const MaxNamed = 16
+
 // NextToken cuts the first element off a comma-separated list (RFC 9110 section 5.6.1): without the white
 // space around it, empty elements skipped. It returns "" at the end of the list. Elements are not checked
 // to be tokens.
