@@ -1,7 +1,6 @@
 package forward
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
