@@ -50,6 +50,8 @@ func (s *stream) Read(p []byte) (int, error) {
 	}
 	for {
 		switch {
+		case s.socket:
+			return 0, io.EOF // what comes is for the tunnel
 		case b.interrupted:
 			return 0, wire.ErrInterrupted
 		case b.err != nil && b.err != io.EOF:
@@ -107,7 +109,7 @@ func (s *stream) Trailers() *wire.Fields {
 func (s *stream) Buffered() bool {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
-	return s.body.data.size > 0 || s.body.err != nil
+	return s.socket || s.body.data.size > 0 || s.body.err != nil
 }
 
 // Interrupt implements wire.Interrupter.

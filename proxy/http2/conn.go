@@ -42,6 +42,7 @@ type conn struct {
 	limits      *wire.Limits
 	last        uint32 // the highest stream the client has opened
 	running     int    // handlers
+	tunnels     int    // those of them whose stream was hijacked
 	requests    int
 	heads       int  // bytes of the heads of running streams
 	watched     bool // the watcher was told that the connection is active
@@ -123,10 +124,11 @@ func (c *conn) greet() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.announced = c.maxStreams()
-	b := appendHeader(c.out.take(), 3*6, frameSettings, 0, 0)
+	b := appendHeader(c.out.take(), 4*6, frameSettings, 0, 0)
 	b = appendSetting(b, settingStreams, uint32(c.announced))
 	b = appendSetting(b, settingWindow, streamWindow)
 	b = appendSetting(b, settingHeaderListSize, uint32(c.limits.HeadBytes))
+	b = appendSetting(b, settingConnectProtocol, 1)
 	c.out.buf = appendWindowUpdate(b, 0, connWindow-defaultWindow)
 	c.flushLocked()
 }

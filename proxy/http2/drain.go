@@ -57,6 +57,7 @@ func (c *conn) leftLocked() {
 	c.leaving = final
 	c.out.buf = appendGoAway(c.out.take(), c.last, codeNone)
 	c.overWakeLocked()
+	c.tunnelsLocked()
 }
 
 // overLocked reports whether all that is left is to close the connection.

@@ -2,6 +2,7 @@ package http2
 
 import (
 	"bytes"
+	"io"
 	"net"
 	"os"
 	"testing"
@@ -53,6 +54,14 @@ func (h handler) ServeExchange(x *filter.Exchange) {
 	if q.Length >= 0 && n > q.Length {
 		h.t.Errorf("%d bytes of a body of %d", n, q.Length)
 	}
+	if q.Upgrade && q.Query == "" {
+		nc := accept(h.t, x)
+		if nc != nil {
+			io.Copy(nc, nc)
+			nc.Close()
+		}
+		return
+	}
 	x.ReplyText(200, "text/plain", "ok")
 	write(x)
 }
@@ -95,6 +104,12 @@ func FuzzFrames(f *testing.F) {
 		fr.WriteSettings(xhttp2.Setting{ID: 4, Val: 0}, xhttp2.Setting{ID: 1, Val: 0}, xhttp2.Setting{ID: 5, Val: 20000})
 		c.headers(1, true, get("/")...)
 		fr.WriteSettings(xhttp2.Setting{ID: 4, Val: 1})
+	})
+	seed(func(fr *xhttp2.Framer, c *client) {
+		c.headers(1, false, handshake(":path", "/ws")...)
+		c.headers(3, false, ":method", "CONNECT", ":protocol", "websocket", ":scheme", "http", ":authority", "a.test", ":path", "/ws")
+		fr.WriteData(3, false, []byte("hello"))
+		fr.WriteData(3, true, nil)
 	})
 	f.Fuzz(func(t *testing.T, frames []byte) {
 		s := &script{in: bytes.NewReader(append([]byte(xhttp2.ClientPreface), frames...))}

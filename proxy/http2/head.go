@@ -22,6 +22,7 @@ const (
 	pseudoScheme
 	pseudoAuthority
 	pseudoPath
+	pseudoProtocol // RFC 8441 section 4
 )
 
 // fieldOverhead is what each field counts beside its text (RFC 7541 section 4.1): so a head of thousands of references
@@ -51,6 +52,7 @@ type headParser struct {
 	seen                          uint8
 	regular                       bool
 	path, authority, scheme, host string
+	protocol                      string
 	hosts, lengths, hops          int
 	declared                      int64
 	cookieAt                      int
@@ -175,6 +177,8 @@ func (h *headParser) pseudo(name, value string) {
 		bit, h.authority = pseudoAuthority, value
 	case ":path":
 		bit, h.path = pseudoPath, value
+	case ":protocol":
+		bit, h.protocol = pseudoProtocol, value
 	}
 	if bit == 0 || h.seen&bit != 0 || h.regular || h.trailers || !wire.ValidValue(value) {
 		h.malformed("malformed pseudo-header field")

@@ -128,7 +128,7 @@ func (c *conn) endTrailers(id uint32) errCode {
 		return codeNone
 	case s.body.err != nil:
 		return c.faultLocked(s, codeStreamClosed, errBodyFrame)
-	case !c.head.end || c.head.bad != "" || c.head.no.status != 0:
+	case s.socket, !c.head.end || c.head.bad != "" || c.head.no.status != 0:
 		return c.faultLocked(s, codeProtocol, errBodyTrailer)
 	}
 	for i := range c.head.list.Len() {

@@ -72,8 +72,13 @@ func (s *stream) WriteHead(r *wire.Response) error {
 	switch {
 	case o.began:
 		return s.fail(errHeadAgain)
+	case r.Status == http.StatusSwitchingProtocols:
+		return s.writeSwitch(r)
 	case r.Status < 200:
 		return s.fail(errInterimHead)
+	}
+	if s.socket && r.Status < 300 {
+		return s.writeNoSwitch(r)
 	}
 	o.began = true
 	head := s.x.Request.Method == http.MethodHead
@@ -142,6 +147,8 @@ func (s *stream) Finish(trailers *wire.Fields) error {
 		return o.failed
 	case !o.began:
 		return s.fail(errNoHead)
+	case s.socket && o.done: // writeNoSwitch
+		return nil
 	case o.bounded && o.left != 0:
 		return s.fail(errTooShort)
 	}

@@ -43,8 +43,8 @@ func (s *seen) get(name string) (string, bool) {
 
 // watcher notes what the engine says about connections.
 type watcher struct {
-	active, idle atomic.Int64
-	closing      atomic.Bool
+	active, idle, tunnels atomic.Int64
+	closing               atomic.Bool
 }
 
 func (w *watcher) Idle() bool {
@@ -57,7 +57,7 @@ func (w *watcher) Active() bool {
 	return true
 }
 
-func (w *watcher) Tunnel() {}
+func (w *watcher) Tunnel() { w.tunnels.Add(1) }
 
 // rig is a server on loopback with a handler that records what it is given, reads the body and answers 200
 // "ok", unless the test has another idea.
@@ -217,6 +217,7 @@ type client struct {
 	grant    bool // open windows again for what was received
 	mute     bool // do not acknowledge SETTINGS
 	connLeft int  // of the window for bodies, kept by sendWindow
+	onGrant  func(id uint32, n int)
 }
 
 // answer is what came back on a stream.
@@ -384,6 +385,10 @@ func (c *client) take(f xhttp2.Frame) {
 		}
 	case *xhttp2.HeadersFrame:
 		c.takeHead(f)
+	case *xhttp2.WindowUpdateFrame:
+		if c.onGrant != nil {
+			c.onGrant(f.StreamID, int(f.Increment))
+		}
 	}
 }
 

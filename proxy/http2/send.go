@@ -2,6 +2,7 @@ package http2
 
 import (
 	"io"
+	"os"
 	"slices"
 )
 
@@ -95,8 +96,11 @@ func (s *stream) dataLocked(p []byte, end bool) error {
 		} else {
 			s.waitLocked(!room || s.window > 0)
 		}
-		if !s.open {
+		switch {
+		case !s.open:
 			return s.closedLocked()
+		case s.tunnel != nil && s.tunnel.out.passed():
+			return os.ErrDeadlineExceeded
 		}
 	}
 }
@@ -109,8 +113,10 @@ func (s *stream) waitLocked(shared bool) {
 		s.stuck = true
 		c.blocked = append(c.blocked, s)
 	}
-	s.writeSince = clock()
-	c.guardLocked()
+	if s.tunnel == nil {
+		s.writeSince = clock()
+		c.guardLocked()
+	}
 	s.canWrite.Wait()
 	s.writeSince = 0
 	if s.stuck { // woken for another reason

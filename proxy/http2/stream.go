@@ -2,7 +2,6 @@ package http2
 
 import (
 	"errors"
-	"net"
 	"net/http"
 	"strconv"
 	"sync"
@@ -34,7 +33,9 @@ type stream struct {
 	hops int     // Max-Forwards, -1 for none
 	size int     // of the head
 
-	gone atomic.Bool // the client does not want the response any more
+	socket bool        // the request is a handshake for a WebSocket (RFC 8441)
+	tunnel *tunnel     // what it has become
+	gone   atomic.Bool // the client does not want the response any more
 
 	// The lock of the connection guards what follows.
 	open      bool  // the connection knows the stream
@@ -82,6 +83,7 @@ func (s *stream) release() {
 	s.out.reset()
 	s.gone.Store(false)
 	s.c, s.info, s.no, s.ended, s.readSince, s.writeSince, s.stuck = nil, filter.Conn{}, refusal{}, nil, 0, 0, false
+	s.socket, s.tunnel = false, nil
 	streams.Put(s)
 }
 
@@ -139,6 +141,10 @@ func (s *stream) end() {
 		c.leaveLocked()
 	}
 	c.running--
+	if s.tunnel != nil {
+		c.tunnels--
+	}
+	c.tunnelsLocked()
 	c.heads -= s.size
 	if c.running == 0 {
 		c.idleSince = clock()
@@ -227,13 +233,18 @@ func (s *stream) Abort() {
 // Gone implements wire.Goner.
 func (s *stream) Gone() bool { return s.gone.Load() }
 
-// Hijack implements wire.Stream: streams have no connection of their own.
-func (s *stream) Hijack() (net.Conn, []byte, error) {
-	return nil, nil, errors.New("hijack connection: no upgrade in HTTP/2")
+// Written implements wire.Stream.
+func (s *stream) Written() (total, body int64) {
+	if t := s.tunnel; t != nil {
+		return t.total, t.body
+	}
+	return s.out.total, s.out.body
 }
 
-// Written implements wire.Stream.
-func (s *stream) Written() (total, body int64) { return s.out.total, s.out.body }
-
 // Received implements wire.Stream.
-func (s *stream) Received() int64 { return s.body.received.Load() }
+func (s *stream) Received() int64 {
+	if s.tunnel != nil {
+		return 0
+	}
+	return s.body.received.Load()
+}

@@ -55,7 +55,10 @@ func (h *headParser) setTarget(s *stream) {
 	case h.seen&pseudoMethod == 0 || !wire.IsToken(r.Method):
 		h.malformed("malformed method")
 		return
-	case r.Method == "CONNECT":
+	case h.seen&pseudoProtocol != 0 && r.Method != http.MethodConnect:
+		h.malformed("protocol without CONNECT")
+		return
+	case r.Method == http.MethodConnect && h.seen&pseudoProtocol == 0:
 		h.refuse(http.StatusMethodNotAllowed, "method not allowed")
 		return
 	case h.seen&pseudoScheme == 0 || !wire.EqualFold(h.scheme, "http") && !wire.EqualFold(h.scheme, "https"):
@@ -70,6 +73,11 @@ func (h *headParser) setTarget(s *stream) {
 	case h.path == "*" && r.Method != http.MethodOptions:
 		h.refuse(http.StatusBadRequest, "malformed request target")
 		return
+	}
+	if r.Method == http.MethodConnect {
+		if h.setSocket(s); !s.socket {
+			return
+		}
 	}
 	if status := r.SetTarget(h.path, &s.x.Arena); status != 0 {
 		reason := "malformed request target"
@@ -113,7 +121,7 @@ func (h *headParser) setLength(r *wire.Request) {
 	switch {
 	case h.end && h.declared > 0:
 		h.malformed("content-length without a body")
-	case h.end:
+	case h.end || r.Upgrade:
 		r.Length = 0
 	case h.declared >= 0:
 		r.Length = h.declared
