@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/yettproxy/yett/proxy/filter"
-	"github.com/yettproxy/yett/proxy/http1"
 	"github.com/yettproxy/yett/proxy/upstream"
+	"github.com/yettproxy/yett/proxy/wire"
 )
 
 // ask sends the request to an endpoint and reads the head of its answer into x.Response. Idle connections that
@@ -44,7 +44,7 @@ func (s *flight) converse() (failure upstream.Failure, stale bool) {
 	c.SetWriteTimeout(s.plan.Policy.Send)
 	s.wait.begin()
 	err := s.send()
-	if errors.Is(err, http1.ErrStale) {
+	if errors.Is(err, wire.ErrStale) {
 		s.gone = s.wait.end()
 		return upstream.NoFailure, !s.gone
 	}
@@ -52,7 +52,7 @@ func (s *flight) converse() (failure upstream.Failure, stale bool) {
 		s.gone = s.wait.end()
 		return upstream.SendTimeout, false
 	}
-	if errors.Is(err, http1.ErrRequest) {
+	if errors.Is(err, wire.ErrRequest) {
 		s.gone = s.wait.end()
 		return upstream.Unsendable, false
 	}
@@ -66,7 +66,7 @@ func (s *flight) converse() (failure upstream.Failure, stale bool) {
 			return upstream.NoFailure, false
 		}
 		switch {
-		case err != nil && errors.Is(err, http1.ErrStale):
+		case err != nil && errors.Is(err, wire.ErrStale):
 			return upstream.NoFailure, true
 		case err != nil && errors.Is(err, os.ErrDeadlineExceeded) && s.body.extend(s):
 		case err != nil && broken:
@@ -116,11 +116,11 @@ func (s *flight) send() error {
 // headFailure says what an error of ReadResponse means.
 func (s *flight) headFailure(err error) upstream.Failure {
 	switch {
-	case errors.Is(err, http1.ErrHeadTooLarge):
+	case errors.Is(err, wire.ErrHeadTooLarge):
 		return upstream.HeadTooLarge
 	case errors.Is(err, io.ErrUnexpectedEOF): // an end within the head, which also counts as malformed
 		return upstream.ReadError
-	case errors.Is(err, http1.ErrMalformed):
+	case errors.Is(err, wire.ErrMalformed):
 		return upstream.Malformed
 	case s.body.sendTimedOut(err):
 		return upstream.SendTimeout

@@ -1,7 +1,6 @@
 package http1
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -9,24 +8,9 @@ import (
 	"github.com/yettproxy/yett/proxy/wire"
 )
 
-// Errors beside those of the connection itself. All of them mean that the
-// connection cannot be used again.
-var (
-	// ErrHeadTooLarge says that the head of a response is longer than allowed.
-	ErrHeadTooLarge = errors.New("read response: head too large")
-	// ErrMalformed is wrapped by every error about a response that breaks the rules, bodies cut short
-	// included.
-	ErrMalformed = errors.New("read response: malformed")
-	// ErrUnexpectedUpgrade says that the upstream answered 101 to a request that did not ask for it, or
-	// switched to another protocol than was asked for. It wraps ErrMalformed.
-	ErrUnexpectedUpgrade = fmt.Errorf("%w: unexpected upgrade", ErrMalformed)
-	// ErrStale says that a connection which was used before turned out closed, or not silent, before
-	// anything was sent. Another connection may do.
-	ErrStale = errors.New("write request: idle connection is dead")
-	// ErrRequest is wrapped by every error about a request that cannot be written as it is: a target with
-	// white space, more or fewer bytes of body than announced. Nothing is wrong with the upstream.
-	ErrRequest = errors.New("write request")
-)
+// ErrUnexpectedUpgrade says that the upstream answered 101 to a request that did not ask for it, or switched to another
+// protocol than was asked for. It wraps wire.ErrMalformed.
+var ErrUnexpectedUpgrade = fmt.Errorf("%w: unexpected upgrade", wire.ErrMalformed)
 
 // ClientConn is the client side of one upstream connection. It carries one exchange after the other.
 // One goroutine may write the request while another reads the response.
@@ -107,7 +91,7 @@ func (c *ClientConn) Wake() {}
 // Dead reports, without waiting, whether the upstream has closed the idle connection or sent bytes that
 // nobody asked for. It costs a system call; over TLS it sees what the socket holds, session tickets included, so it
 // must only be asked about connections that have carried a response. There is no need to ask before a request:
-// it is not sent on such a connection (ErrStale).
+// it is not sent on such a connection (wire.ErrStale).
 func (c *ClientConn) Dead() bool { return !c.idle() }
 
 // SetReadTimeout limits how long a read may wait for the next byte; 0 for no limit. It costs nothing

@@ -9,11 +9,11 @@ import (
 
 // Ways for the body of a response to be malformed.
 var (
-	errBodyCut     = fmt.Errorf("%w: body cut short", ErrMalformed)
-	errChunk       = fmt.Errorf("%w: chunk", ErrMalformed)
-	errTrailer     = fmt.Errorf("%w: trailer", ErrMalformed)
-	errNoBody      = fmt.Errorf("%w: no body to read", ErrMalformed)
-	errConnInBreak = fmt.Errorf("%w: read after an error", ErrMalformed)
+	errBodyCut     = fmt.Errorf("%w: body cut short", wire.ErrMalformed)
+	errChunk       = fmt.Errorf("%w: chunk", wire.ErrMalformed)
+	errTrailer     = fmt.Errorf("%w: trailer", wire.ErrMalformed)
+	errNoBody      = fmt.Errorf("%w: no body to read", wire.ErrMalformed)
+	errConnInBreak = fmt.Errorf("%w: read after an error", wire.ErrMalformed)
 )
 
 // maxTrailerCount is how many trailers a response may have.
@@ -85,7 +85,7 @@ func (c *ClientConn) grow(limit int) {
 }
 
 // Next returns the next piece of the response body as a view that is valid until the next call, and
-// io.EOF at its end. A body cut short is an error that wraps ErrMalformed. After a time-out it may be called
+// io.EOF at its end. A body cut short is an error that wraps wire.ErrMalformed. After a time-out it may be called
 // again.
 func (c *ClientConn) Next() ([]byte, error) {
 	switch c.state {

@@ -136,7 +136,7 @@ func TestNothingIsSentOnAConnectionThatDiedWhileIdle(t *testing.T) {
 				if err == nil {
 					err = receive(c, "POST").err
 				}
-				if err != ErrStale || c.Sent() != 0 {
+				if err != wire.ErrStale || c.Sent() != 0 {
 					t.Errorf("%s, %s, TLS %v: %v, sent %d bytes", what, name, overTLS, err, c.Sent())
 				}
 			}

@@ -13,13 +13,13 @@ import (
 
 // Ways for a response to be malformed.
 var (
-	errStatusLine  = fmt.Errorf("%w: status line", ErrMalformed)
-	errFieldLine   = fmt.Errorf("%w: field line", ErrMalformed)
-	errTwoLengths  = fmt.Errorf("%w: several lengths, or no number", ErrMalformed)
-	errTwoFramings = fmt.Errorf("%w: both transfer encoding and length", ErrMalformed)
-	errEncoding    = fmt.Errorf("%w: transfer encoding", ErrMalformed)
-	errInterims    = fmt.Errorf("%w: too many interim responses", ErrMalformed)
-	errHeadCut     = fmt.Errorf("%w: head cut short: %w", ErrMalformed, io.ErrUnexpectedEOF)
+	errStatusLine  = fmt.Errorf("%w: status line", wire.ErrMalformed)
+	errFieldLine   = fmt.Errorf("%w: field line", wire.ErrMalformed)
+	errTwoLengths  = fmt.Errorf("%w: several lengths, or no number", wire.ErrMalformed)
+	errTwoFramings = fmt.Errorf("%w: both transfer encoding and length", wire.ErrMalformed)
+	errEncoding    = fmt.Errorf("%w: transfer encoding", wire.ErrMalformed)
+	errInterims    = fmt.Errorf("%w: too many interim responses", wire.ErrMalformed)
+	errHeadCut     = fmt.Errorf("%w: head cut short: %w", wire.ErrMalformed, io.ErrUnexpectedEOF)
 )
 
 // maxInterim is the most bytes of interim heads that may come before a final one.
@@ -238,7 +238,7 @@ func (c *ClientConn) readHead(r *wire.Response, maxHead int) (int, error) {
 		case done && c.head.pos <= maxHead:
 			return c.head.pos, nil
 		case done || len(b) > maxHead:
-			return 0, c.failed(ErrHeadTooLarge)
+			return 0, c.failed(wire.ErrHeadTooLarge)
 		}
 		if err := c.fill(maxHead + 1); err != nil {
 			return 0, c.headFailed(err, len(b))

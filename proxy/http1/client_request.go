@@ -9,10 +9,10 @@ import (
 
 // Ways for a request to be impossible to write.
 var (
-	errTarget        = fmt.Errorf("%w: malformed target", ErrRequest)
-	errLengthUnknown = fmt.Errorf("%w: HTTP/1.0 needs the length of the body", ErrRequest)
-	errBodyTooLong   = fmt.Errorf("%w: more bytes of body than announced", ErrRequest)
-	errBodyTooShort  = fmt.Errorf("%w: fewer bytes of body than announced", ErrRequest)
+	errTarget        = fmt.Errorf("%w: malformed target", wire.ErrRequest)
+	errLengthUnknown = fmt.Errorf("%w: HTTP/1.0 needs the length of the body", wire.ErrRequest)
+	errBodyTooLong   = fmt.Errorf("%w: more bytes of body than announced", wire.ErrRequest)
+	errBodyTooShort  = fmt.Errorf("%w: fewer bytes of body than announced", wire.ErrRequest)
 )
 
 // WriteRequest begins a request. It is only buffered: WriteBody, FinishRequest or Flush send it. The
@@ -169,7 +169,7 @@ func (c *ClientConn) Flush() error {
 // send sends two pieces and forgets what was buffered.
 func (c *ClientConn) send(p, q []byte) error {
 	if c.sent == 0 && c.reused && !c.idle() {
-		return ErrStale
+		return wire.ErrStale
 	}
 	n, err := c.writeAll(p, q)
 	c.sent += int64(n)

@@ -93,9 +93,9 @@ func TestUpstreamAnswers(t *testing.T) {
 	ok := func(body string) result {
 		return result{status: 200, length: int64(len(body)), body: body, reusable: true}
 	}
-	bad := result{err: ErrMalformed}
+	bad := result{err: wire.ErrMalformed}
 	cut := func(length int64, body string) result {
-		return result{status: 200, length: length, body: body, err: ErrMalformed}
+		return result{status: 200, length: length, body: body, err: wire.ErrMalformed}
 	}
 	for name, c := range map[string]struct {
 		method string
@@ -135,8 +135,8 @@ func TestUpstreamAnswers(t *testing.T) {
 		"R-11 no status line":                  {"GET", "hello, world\r\n\r\n", bad},
 		"R-11 another protocol":                {"GET", "SSH-2.0-OpenSSH_9.9\r\n", bad},
 		"R-11 HTTP/2":                          {"GET", "HTTP/2.0 200 OK\r\n\r\n", bad},
-		"R-11 a head without end":              {"GET", head + strings.Repeat("X-A: "+strings.Repeat("x", 1000)+"\r\n", 11<<10), result{err: ErrHeadTooLarge}},
-		"R-11 one byte over the limit":         {"GET", head + "X-A: " + strings.Repeat("x", 64<<10-len(head)-8) + "\r\n\r\n", result{err: ErrHeadTooLarge}},
+		"R-11 a head without end":              {"GET", head + strings.Repeat("X-A: "+strings.Repeat("x", 1000)+"\r\n", 11<<10), result{err: wire.ErrHeadTooLarge}},
+		"R-11 one byte over the limit":         {"GET", head + "X-A: " + strings.Repeat("x", 64<<10-len(head)-8) + "\r\n\r\n", result{err: wire.ErrHeadTooLarge}},
 		"a head as long as the limit":          {"GET", head + "X-A: " + strings.Repeat("x", 64<<10-len(head)-9) + "\r\n\r\n", result{status: 200, length: -1, fields: "X-A=" + strings.Repeat("x", 64<<10-len(head)-9)}},
 		"a head cut short":                     {"GET", head + "X-A: b", bad},
 		"nothing":                              {"GET", "", result{err: io.EOF}},
@@ -215,7 +215,7 @@ func TestUpgradesAreTakenOver(t *testing.T) {
 		return wiretest.Answer{Bytes: strings.Replace(answer, "WebSocket", "foo", 1)}
 	})
 	got = do(dialUpstream(t, u.Addr), &wire.Request{Method: "GET", Target: "/", Authority: "a", Upgrade: true}, "")
-	if !errors.Is(got.err, ErrUnexpectedUpgrade) || !errors.Is(got.err, ErrMalformed) {
+	if !errors.Is(got.err, ErrUnexpectedUpgrade) || !errors.Is(got.err, wire.ErrMalformed) {
 		t.Errorf("switching to another protocol: %+v", got)
 	}
 }

@@ -84,20 +84,20 @@ func TestRequestsThatCannotBeWritten(t *testing.T) {
 		"no method":                {Target: "/"},
 		"no token for a method":    {Method: "GET /x", Target: "/"},
 	} {
-		if err := c.WriteRequest(&r, false); !errors.Is(err, ErrRequest) {
+		if err := c.WriteRequest(&r, false); !errors.Is(err, wire.ErrRequest) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := c.WriteRequest(&wire.Request{Method: "PUT", Target: "/", Length: -1}, true); !errors.Is(err, ErrRequest) {
+	if err := c.WriteRequest(&wire.Request{Method: "PUT", Target: "/", Length: -1}, true); !errors.Is(err, wire.ErrRequest) {
 		t.Errorf("HTTP/1.0 without length: %v", err)
 	}
 	if err := c.WriteRequest(&wire.Request{Method: "PUT", Target: "/", Length: 1}, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.WriteBody([]byte("hi")); !errors.Is(err, ErrRequest) {
+	if err := c.WriteBody([]byte("hi")); !errors.Is(err, wire.ErrRequest) {
 		t.Errorf("too long a body: %v", err)
 	}
-	if err := c.FinishRequest(nil); !errors.Is(err, ErrRequest) || c.Sent() != 0 {
+	if err := c.FinishRequest(nil); !errors.Is(err, wire.ErrRequest) || c.Sent() != 0 {
 		t.Errorf("too short a body: %v, sent %d", err, c.Sent())
 	}
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/wiretest"
+
+	"github.com/yettproxy/yett/proxy/wire"
 )
 
 // copyRig is a server whose handler copies the body of an upstream's answer.
@@ -70,7 +72,7 @@ func TestCopyBody(t *testing.T) {
 		if m, err := c.Response("GET"); err == nil {
 			t.Errorf("a body of %d bytes looks complete", len(m.Body))
 		}
-		if err := <-failed; !errors.Is(err[0], ErrMalformed) || err[1] != nil {
+		if err := <-failed; !errors.Is(err[0], wire.ErrMalformed) || err[1] != nil {
 			t.Errorf("errors are %v", err)
 		}
 	})

@@ -114,7 +114,7 @@ func (l *link) readLent(from lender, p []byte) (int, error) {
 
 // readAfter writes first and then waits for what comes back, as readLent does. It returns how much of
 // first was sent. A connection that was used before must be silent: if something has come already, nothing is
-// sent and the error is ErrStale. Only for plain TCP.
+// sent and the error is wire.ErrStale. Only for plain TCP.
 //
 // The poller tells of news only once. That is why the socket is asked before anything is sent: whatever comes
 // after the read has begun is told, so after this look there is nothing that could be missed.
@@ -187,7 +187,7 @@ func (l *link) tryFirst(fd uintptr) bool {
 	if _, err := sysPeek(fd); err != syscall.EAGAIN {
 		l.readErr = errUnsent
 		if l.reused {
-			l.readErr = ErrStale
+			l.readErr = wire.ErrStale
 		}
 		return true
 	}

@@ -1,6 +1,11 @@
 package http2
 
-import "sync"
+import (
+	"errors"
+	"io"
+	"os"
+	"sync"
+)
 
 const (
 	// smallSize is the buffer for reading that a connection always has, in bytes: enough for the frames of a request.
@@ -9,7 +14,7 @@ const (
 	largeSize = 2 * (maxPayload + headerSize)
 	// firstOutput is how large a buffer for writing is at first.
 	firstOutput = 2 << 10
-	// blockSize is the unit in which request bodies are kept.
+	// blockSize is the unit in which bodies are kept.
 	blockSize = 16 << 10
 )
 
@@ -78,14 +83,62 @@ func (b *input) release() {
 	}
 }
 
-// block is a piece of a request body.
+// source is the connection that an input reads from.
+type source interface {
+	io.Reader
+	// await is called before a read that may have to wait: what was queued leaves, deadlines are armed. It is false if the
+	// connection is over. After a read that has met its deadline it decides whether it is time.
+	await() bool
+}
+
+// need makes sure that n bytes are in the buffer, and reports whether they are.
+func (b *input) need(from source, n int) bool {
+	for b.end-b.pos < n {
+		p := b.room(n)
+		if !from.await() {
+			return false
+		}
+		m, err := from.Read(p)
+		if err != nil && m == 0 {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				b.armed = 0
+				continue
+			}
+			return false
+		}
+		b.got(m)
+	}
+	return true
+}
+
+// frame reads the next frame. It is false at the end of the connection.
+func (b *input) frame(from source) (f frame, code errCode, ok bool) {
+	if !b.need(from, headerSize) {
+		return f, 0, false
+	}
+	h := b.buf[b.pos:]
+	n := int(h[0])<<16 | int(h[1])<<8 | int(h[2])
+	f.kind, f.flags = frameType(h[3]), h[4]
+	f.stream = (uint32(h[5])<<24 | uint32(h[6])<<16 | uint32(h[7])<<8 | uint32(h[8])) & (1<<31 - 1)
+	if n > maxPayload {
+		return f, codeFrameSize, true
+	}
+	if !b.need(from, headerSize+n) {
+		return f, 0, false
+	}
+	f.payload = b.buf[b.pos+headerSize : b.pos+headerSize+n]
+	b.pos += headerSize + n
+	return f, codeNone, true
+}
+
+// block is a piece of a body.
 type block struct {
 	next     *block
 	from, to int
 	data     [blockSize]byte
 }
 
-// queue is the part of a request body that has come and was not read yet.
+// queue is the part of a body that has come and was not read yet.
 type queue struct {
 	first, last *block
 	size        int
@@ -125,6 +178,25 @@ func (q *queue) take(p []byte) (n int) {
 	}
 	q.size -= n
 	return n
+}
+
+// peek returns the first bytes of the queue, which stay where they are until skip.
+func (q *queue) peek() []byte {
+	if q.first == nil {
+		return nil
+	}
+	return q.first.data[q.first.from:q.first.to]
+}
+
+// skip drops n bytes that peek has returned.
+func (q *queue) skip(n int) {
+	if n == 0 {
+		return
+	}
+	q.size -= n
+	if q.first.from += n; q.first.from == q.first.to {
+		q.shift()
+	}
 }
 
 // shift drops the first block.

@@ -71,6 +71,7 @@ func newConn(srv *Server, nc net.Conn, info *filter.Conn) *conn {
 		sendWindow: defaultWindow, recvWindow: connWindow, firstWindow: defaultWindow, frameSize: maxPayload,
 	}
 	c.done.L = &c.mu
+	c.out.mu, c.out.nc, c.out.owner = &c.mu, nc, c
 	c.head.c = c
 	c.dec = hpack.NewDecoder(tableSize, c.head.emit)
 	c.idleSince = clock()
@@ -156,7 +157,7 @@ func (c *conn) finish() {
 		c.done.Wait()
 	}
 	for c.out.writing {
-		c.out.wait(&c.mu)
+		c.out.wait()
 	}
 	c.out.release() // with the lock: a timer of drain may still come, and finds the connection dead
 	c.mu.Unlock()
@@ -211,7 +212,7 @@ const (
 func (c *conn) linger() {
 	c.mu.Lock()
 	for c.out.writing && !c.out.failed {
-		c.out.wait(&c.mu)
+		c.out.wait()
 	}
 	failed := c.out.failed
 	c.mu.Unlock()

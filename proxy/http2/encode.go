@@ -103,10 +103,10 @@ func appendField(b []byte, f *wire.Field) []byte {
 	return b
 }
 
-// appendFields appends fields, less those in skip and those without a name.
-func appendFields(b []byte, fields []wire.Field) []byte {
+// appendFields appends fields, less those whose bit is in skip and those without a name.
+func appendFields(b []byte, fields []wire.Field, skip uint64) []byte {
 	for i := range fields {
-		if f := &fields[i]; unsent>>f.ID&1 == 0 && f.Name != "" && f.Name[0] != ':' {
+		if f := &fields[i]; skip>>f.ID&1 == 0 && f.Name != "" && f.Name[0] != ':' {
 			b = appendField(b, f)
 		}
 	}
@@ -115,7 +115,7 @@ func appendFields(b []byte, fields []wire.Field) []byte {
 
 // appendHead appends the head of a response, with its length unless that is negative.
 func appendHead(b []byte, r *wire.Response, length int64) []byte {
-	b = appendFields(appendStatus(b, r.Status), r.Fields.All())
+	b = appendFields(appendStatus(b, r.Status), r.Fields.All(), unsent)
 	if length < 0 {
 		return b
 	}

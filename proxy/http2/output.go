@@ -1,6 +1,7 @@
 package http2
 
 import (
+	"net"
 	"runtime"
 	"sync"
 	"time"
@@ -25,14 +26,30 @@ const (
 // outputBuffer is memory for frames.
 type outputBuffer struct{ data []byte }
 
-// output is what is to be sent.
+// output is what is to be sent, and who sends it. The lock of the connection guards it.
 type output struct {
+	mu      *sync.Mutex // of the connection
+	nc      net.Conn
+	owner   outputOwner
 	buf     []byte
 	spare   []byte
 	writing bool
 	failed  bool
 	idle    *sync.Cond // writing has become false; made when somebody waits
 	armed   int64
+}
+
+// outputOwner is the connection that an output belongs to. All its methods are called with the lock.
+type outputOwner interface {
+	// writingLocked is told that bytes are about to be written, and returns how long that may take in nanoseconds; 0 for
+	// no limit.
+	writingLocked(bytes int) (timeout int64)
+	// roomLocked is told that there is room for frames again.
+	roomLocked()
+	// brokenLocked is told that writing has failed.
+	brokenLocked()
+	// pausedLocked is told that nobody writes any more.
+	pausedLocked()
 }
 
 // take returns the buffer to append to.
@@ -76,109 +93,86 @@ func (o *output) release() {
 }
 
 // wait waits until nobody is writing.
-func (o *output) wait(mu *sync.Mutex) {
+func (o *output) wait() {
 	if o.idle == nil {
-		o.idle = sync.NewCond(mu)
+		o.idle = sync.NewCond(o.mu)
 	}
 	o.idle.Wait()
 }
 
-// flushLocked sends what is queued, or sees to it that somebody does. It lets go of the lock meanwhile.
-func (c *conn) flushLocked() {
-	if c.out.writing || len(c.out.buf) == 0 {
+// flushLocked sends what is queued, or sees to it that somebody does. It lets go of the lock meanwhile. crowded says
+// that others, who may have something to add, are under way.
+func (o *output) flushLocked(crowded bool) {
+	if o.writing || len(o.buf) == 0 {
 		return
 	}
-	c.out.writing = true
-	if c.running > 1 {
-		c.mu.Unlock()
+	o.writing = true
+	if crowded {
+		o.mu.Unlock()
 		runtime.Gosched()
-		c.mu.Lock()
+		o.mu.Lock()
 	}
 	for range turns {
-		if !c.writeLocked() {
-			c.wroteLocked()
+		if !o.writeLocked() {
+			o.pauseLocked()
 			return
 		}
 	}
-	go c.writeOn()
+	go o.writeOn()
 }
 
 // writeOn writes until there is nothing left.
-func (c *conn) writeOn() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for c.writeLocked() {
+func (o *output) writeOn() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.writeLocked() {
 	}
-	c.wroteLocked()
+	o.pauseLocked()
 }
 
 // writeLocked does one write and reports whether there is more.
-func (c *conn) writeLocked() bool {
-	o := &c.out
+func (o *output) writeLocked() bool {
 	p := o.buf
 	o.buf, o.spare = o.spare[:0], nil
 	if o.buf == nil {
 		o.buf = borrowOutput()
 	}
-	c.calm.sent += int64(len(p))
-	timeout := int64(c.limits.WriteTimeout)
-	c.mu.Unlock()
-	err := c.armWrite(timeout)
+	timeout := o.owner.writingLocked(len(p))
+	o.mu.Unlock()
+	err := o.arm(timeout)
 	if err == nil {
-		_, err = c.nc.Write(p)
+		_, err = o.nc.Write(p)
 	}
-	c.mu.Lock()
+	o.mu.Lock()
 	o.spare = p[:0]
 	if err != nil {
 		o.failed = true
 		o.buf = o.buf[:0]
-		c.dropLocked()
-		c.cut() // wakes the reader
+		o.owner.brokenLocked()
 		return false
 	}
-	c.wakeBlockedLocked()
+	o.owner.roomLocked()
 	return len(o.buf) > 0
 }
 
-// armWrite limits how long a write may take. The deadline is moved only when it has come close.
-func (c *conn) armWrite(timeout int64) error {
+// arm limits how long a write may take. The deadline is moved only when it has come close.
+func (o *output) arm(timeout int64) error {
 	if timeout <= 0 {
 		return nil
 	}
 	now := clock()
-	if left := c.out.armed - now; left >= timeout && left <= timeout+slack(timeout) {
+	if left := o.armed - now; left >= timeout && left <= timeout+slack(timeout) {
 		return nil
 	}
-	c.out.armed = now + timeout + slack(timeout)
-	return c.nc.SetWriteDeadline(epoch.Add(time.Duration(c.out.armed)))
+	o.armed = now + timeout + slack(timeout)
+	return o.nc.SetWriteDeadline(epoch.Add(time.Duration(o.armed)))
 }
 
-// wroteLocked ends a turn of writing.
-func (c *conn) wroteLocked() {
-	o := &c.out
+// pauseLocked ends a turn of writing.
+func (o *output) pauseLocked() {
 	o.writing = false
 	if o.idle != nil {
 		o.idle.Broadcast()
 	}
-	if c.running == 0 {
-		if len(o.buf) == 0 {
-			o.release()
-		}
-	}
-	c.restLocked()
-	c.overWakeLocked()
-}
-
-// restLocked tells the watcher that the connection waits, once every response has left.
-func (c *conn) restLocked() {
-	if c.running > 0 || !c.watched || c.out.writing || len(c.out.buf) > 0 || c.dead {
-		return
-	}
-	c.watched = false
-	if w := c.info.Watch; w != nil && !w.Idle() {
-		c.leaveLocked()
-		if len(c.out.buf) > 0 { // the answer is a frame or two
-			c.flushLocked()
-		}
-	}
+	o.owner.pausedLocked()
 }

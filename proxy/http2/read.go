@@ -1,10 +1,6 @@
 package http2
 
-import (
-	"errors"
-	"os"
-	"time"
-)
+import "time"
 
 // readPreface reads what clients begin with.
 func (c *conn) readPreface() bool {
@@ -19,47 +15,16 @@ func (c *conn) readPreface() bool {
 	return true
 }
 
+// Read implements source.
+func (c *conn) Read(p []byte) (int, error) { return c.nc.Read(p) }
+
 // readFrame reads the next frame. It is false at the end of the connection.
-func (c *conn) readFrame() (f frame, code errCode, ok bool) {
-	if !c.need(headerSize) {
-		return f, 0, false
-	}
-	h := c.in.buf[c.in.pos:]
-	n := int(h[0])<<16 | int(h[1])<<8 | int(h[2])
-	f.kind, f.flags = frameType(h[3]), h[4]
-	f.stream = (uint32(h[5])<<24 | uint32(h[6])<<16 | uint32(h[7])<<8 | uint32(h[8])) & (1<<31 - 1)
-	if n > maxPayload {
-		return f, codeFrameSize, true
-	}
-	if !c.need(headerSize + n) {
-		return f, 0, false
-	}
-	f.payload = c.in.buf[c.in.pos+headerSize : c.in.pos+headerSize+n]
-	c.in.pos += headerSize + n
-	return f, codeNone, true
-}
+func (c *conn) readFrame() (f frame, code errCode, ok bool) { return c.in.frame(c) }
 
 // need makes sure that n bytes are in the buffer, and reports whether they are.
-func (c *conn) need(n int) bool {
-	for c.in.end-c.in.pos < n {
-		p := c.in.room(n)
-		if !c.await() {
-			return false
-		}
-		m, err := c.nc.Read(p)
-		if err != nil && m == 0 {
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				c.in.armed = 0
-				continue // await knows whether it is time
-			}
-			return false
-		}
-		c.in.got(m)
-	}
-	return true
-}
+func (c *conn) need(n int) bool { return c.in.need(c, n) }
 
-// await prepares for a read that may have to wait: what was queued leaves, and deadlines are armed. It is false if
+// await implements source: it prepares for a read that may have to wait: what was queued leaves, and deadlines are armed. It is false if
 // the connection is over.
 func (c *conn) await() bool {
 	c.mu.Lock()

@@ -154,7 +154,7 @@ func (s *stream) Finish(trailers *wire.Fields) error {
 	}
 	var block []byte
 	if trailers != nil && trailers.Len() > 0 && s.x.Request.Method != http.MethodHead {
-		block = appendFields(nil, trailers.All())
+		block = appendFields(nil, trailers.All(), unsent)
 	}
 	if err := s.send(nil, true, block); err != nil {
 		return err

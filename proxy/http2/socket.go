@@ -64,7 +64,7 @@ func (s *stream) writeSwitch(r *wire.Response) error {
 	o := &s.out
 	r.Fields.Del("Sec-WebSocket-Accept")
 	o.began = true
-	o.head = appendFields(appendStatus(o.memory[:0], http.StatusOK), r.Fields.All())
+	o.head = appendFields(appendStatus(o.memory[:0], http.StatusOK), r.Fields.All(), unsent)
 	o.memory = o.head[:0]
 	return nil
 }
