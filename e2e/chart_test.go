@@ -11,15 +11,15 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/yettproxy/yett/e2e/harness"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
 )
 
@@ -70,9 +70,9 @@ func chartObjects(t *testing.T, file string) (rights []client.Object, args []str
 func TestTheRightsOfTheChartSuffice(t *testing.T) {
 	c := apiServer(t)
 	for _, name := range []string{"edge", "shop"} {
-		c.apply(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+		c.Make(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
-	c.apply(t, classObject("nginx", "k8s.io/ingress-nginx"))
+	c.Make(t, harness.Class("nginx", "k8s.io/ingress-nginx"))
 	t.Run("default", func(t *testing.T) { c.serveWithRights(t, "default", false) })
 	t.Run("scoped", func(t *testing.T) { c.serveWithRights(t, "scoped", false) })
 	t.Run("only the image changed", func(t *testing.T) { c.serveWithRights(t, "default", true) })
@@ -111,13 +111,13 @@ func (c *cluster) serveWithRights(t *testing.T, file string, less bool) {
 		case *rbacv1.ClusterRoleBinding:
 			o.Subjects = []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user}}
 		}
-		c.apply(t, o)
+		c.Make(t, o)
 		t.Cleanup(func() { _ = c.Delete(context.Background(), o) })
 	}
 	host := user + ".test"
-	b := startBackend(t, podIP, user)
-	service, slice, ingress := serviceObject(user), sliceObject(user, user, true, b), ingressObject(user, host, user)
-	status := serviceObject("yett-controller")
+	b := harness.StartBackend(t, harness.NodeIP, user)
+	service, slice, ingress := harness.Service("default", user), harness.Slice("default", user, user, b.Port, true, b.IP), harness.Ingress("default", user, "nginx", host, user)
+	status := harness.Service("default", "yett-controller")
 	status.Namespace, status.Spec.ExternalIPs, status.Spec.Type = "edge", []string{"192.0.2.1"}, corev1.ServiceTypeNodePort
 	settings := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "edge", Name: "yett-controller"}, Data: map[string]string{"add-headers": "edge/fields"}}
 	fields := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "edge", Name: "fields"}, Data: map[string]string{"X-From": "settings"}}
@@ -126,7 +126,7 @@ func (c *cluster) serveWithRights(t *testing.T, file string, less bool) {
 	}
 	self := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "edge", Name: user}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "controller", Image: "yett"}}}}
 	for _, o := range []client.Object{service, slice, ingress, status, settings, fields, self} {
-		c.apply(t, o)
+		c.Make(t, o)
 		t.Cleanup(func() { _ = c.Delete(context.Background(), o) })
 	}
 	var flags []string
@@ -135,11 +135,11 @@ func (c *cluster) serveWithRights(t *testing.T, file string, less bool) {
 	}
 	t.Setenv("POD_NAMESPACE", "edge")
 	t.Setenv("POD_NAME", user)
-	confined := &cluster{Client: c.Client, kubeconfig: c.kubeconfigOf(t, user), env: c.env}
+	confined := &cluster{c.As(t, user)}
 	g := confined.controller(t, append(flags, "--shutdown-grace-period=0")...)
-	cl := browser(t)
-	until(t, 10*time.Second, "the Ingress is served, with the global settings", func() bool {
-		request, err := http.NewRequest(http.MethodGet, "http://"+g.http+"/", nil)
+	cl := harness.Browser(t)
+	harness.Until(t, 10*time.Second, "the Ingress is served, with the global settings", func() bool {
+		request, err := http.NewRequest(http.MethodGet, "http://"+g.HTTP+"/", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +151,7 @@ func (c *cluster) serveWithRights(t *testing.T, file string, less bool) {
 		response.Body.Close()
 		return response.StatusCode == http.StatusOK && response.Header.Get("X-From") == "settings"
 	})
-	until(t, 20*time.Second, "its status shows the address of the Service", func() bool {
+	harness.Until(t, 20*time.Second, "its status shows the address of the Service", func() bool {
 		if err := c.Get(context.Background(), client.ObjectKeyFromObject(ingress), ingress); err != nil {
 			t.Fatal(err)
 		}
@@ -162,39 +162,21 @@ func (c *cluster) serveWithRights(t *testing.T, file string, less bool) {
 		return
 	}
 	var told corev1.EventList
-	until(t, 10*time.Second, "an Event was written", func() bool {
+	harness.Until(t, 10*time.Second, "an Event was written", func() bool {
 		if err := c.List(context.Background(), &told, client.InNamespace(namespace)); err != nil {
 			t.Fatal(err)
 		}
 		return len(told.Items) > 0
 	})
-	g.stop(t)
+	g.Stop(t)
 	if err := c.Get(context.Background(), client.ObjectKeyFromObject(ingress), ingress); err != nil || len(ingress.Status.LoadBalancer.Ingress) > 0 {
 		t.Errorf("the last replica left %v, %v in the status", ingress.Status.LoadBalancer.Ingress, err)
 	}
-	for line := range strings.SplitSeq(g.log(), "\n") {
+	for line := range strings.SplitSeq(g.Log(), "\n") {
 		if strings.Contains(line, "forbidden") {
 			t.Errorf("something was refused: %s", line)
 		}
 	}
-}
-
-// kubeconfigOf writes the kubeconfig of a new user without any rights.
-func (c *cluster) kubeconfigOf(t *testing.T, name string) string {
-	t.Helper()
-	user, err := c.env.AddUser(envtest.User{Name: name}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := user.KubeConfig()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
 }
 
 // TestTwoSignalsCutNothingOff ends yett as a preStop hook and the kubelet do, one after the other, while a request is
@@ -219,7 +201,7 @@ spec: {rules: [{host: slow.test, http: {paths: [{path: /, pathType: Prefix, back
 	g := start(t, "serve", "--manifests", dir, "--http-port", "0", "--https-port", "0", "--healthz-port", "0", "--bind-address", "127.0.0.1", "--profiling=false")
 	answer := make(chan error, 1)
 	go func() {
-		status, _, err := ask(browser(t), g.http, "slow.test", "/")
+		status, _, err := harness.Ask(harness.Browser(t), g.HTTP, "slow.test", "/")
 		if err == nil && status != http.StatusOK {
 			err = fmt.Errorf("status %d", status)
 		}
@@ -231,14 +213,12 @@ spec: {rules: [{host: slow.test, http: {paths: [{path: /, pathType: Prefix, back
 		t.Fatal("answered early: ", err)
 	}
 	for range 2 {
-		if err := g.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
-		until(t, 5*time.Second, "it drains", func() bool { return strings.Contains(g.log(), `"draining"`) })
+		g.Term()
+		harness.Until(t, 5*time.Second, "it drains", func() bool { return strings.Contains(g.Log(), `"draining"`) })
 	}
 	close(release)
 	if err := <-answer; err != nil {
-		t.Errorf("the request was cut off: %v\n%s", err, g.log())
+		t.Errorf("the request was cut off: %v\n%s", err, g.Log())
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // The tests in files that begin with "compat" write manifests as users of ingress-nginx do and look at what
@@ -23,7 +25,7 @@ type stage struct {
 	t    *testing.T
 	dir  string
 	text []string
-	gate *gate
+	gate *harness.Gate
 	// settings are the data of the ConfigMap.
 	settings []string
 	// ports are those of the Services.
@@ -51,7 +53,7 @@ func (s *stage) start(flags ...string) {
 			return
 		}
 		for _, word := range []string{"DATA RACE", "panic:", "goroutine ", "internal error"} {
-			if _, after, found := strings.Cut(s.gate.log(), word); found {
+			if _, after, found := strings.Cut(s.gate.Log(), word); found {
 				s.t.Errorf("the log has %s%.3000s", word, after)
 			}
 		}
@@ -314,7 +316,7 @@ func (s *stage) get(host, target string, fields ...string) *reply {
 // field out.
 func (s *stage) send(method, host, target, body string, fields ...string) *reply {
 	s.t.Helper()
-	c, err := net.Dial("tcp", s.gate.http)
+	c, err := net.Dial("tcp", s.gate.HTTP)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -395,7 +397,7 @@ func (s *stage) logged(words ...string) {
 	s.t.Helper()
 	deadline := time.Now().Add(3 * time.Second)
 	for {
-		for line := range strings.SplitSeq(s.gate.log(), "\n") {
+		for line := range strings.SplitSeq(s.gate.Log(), "\n") {
 			if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(line, w) }) {
 				return
 			}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // burst sends n requests at once on one connection after the other, and counts the answers by status.
@@ -110,7 +112,7 @@ func TestCompatConnectionLimit(t *testing.T) {
 		var all sync.WaitGroup
 		for range 6 {
 			all.Go(func() {
-				c, err := net.Dial("tcp", s.gate.http)
+				c, err := net.Dial("tcp", s.gate.HTTP)
 				if err != nil {
 					t.Error(err)
 					return
@@ -130,7 +132,7 @@ func TestCompatConnectionLimit(t *testing.T) {
 	}
 	// Refused and broken requests give their place back.
 	for range 5 {
-		c, err := net.Dial("tcp", s.gate.http)
+		c, err := net.Dial("tcp", s.gate.HTTP)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,8 +140,8 @@ func TestCompatConnectionLimit(t *testing.T) {
 		c.Close()
 	}
 	s.settle("conn.test", "/", "a /")
-	until(t, 5*time.Second, "all places free", func() bool {
-		a, _ := net.Dial("tcp", s.gate.http)
+	harness.Until(t, 5*time.Second, "all places free", func() bool {
+		a, _ := net.Dial("tcp", s.gate.HTTP)
 		defer a.Close()
 		_, _ = a.Write([]byte("GET /?wait=30ms HTTP/1.1\r\nHost: conn.test\r\n\r\n"))
 		return s.get("conn.test", "/").Status == 200

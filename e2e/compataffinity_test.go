@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // four are the addresses of a Service with four endpoints.
@@ -130,7 +132,7 @@ func TestCompatAffinityFollowsEndpoints(t *testing.T) {
 		}
 		s.edit(mode, endpoints(mode, port, rest...))
 		var moved *reply
-		until(t, 5*time.Second, "the endpoint gone", func() bool {
+		harness.Until(t, 5*time.Second, "the endpoint gone", func() bool {
 			moved = s.get(host, "/", "Cookie: "+pair)
 			return moved.Seen != nil && !strings.HasPrefix(moved.Seen.Address, home+":")
 		})

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // TestAttackIdentityHeaders tries to be somebody: to the gate, to the authorization service, to the backend.
@@ -74,7 +76,7 @@ func TestAttackIdentityHeaders(t *testing.T) {
 	check("trailers", s.send("POST", "user.test", "/", body, "Transfer-Encoding: chunked", "Trailer: X-User"), "X-User", "Authorization")
 	// With underscores allowed they still do not pass for the service's.
 	s.edit("settings", configMap("enable-underscores-in-headers: true"))
-	until(t, 5*time.Second, "underscores", func() bool { return s.get("x.test", "/", "A_b: 1").Seen.Header["A_b"] != nil })
+	harness.Until(t, 5*time.Second, "underscores", func() bool { return s.get("x.test", "/", "A_b: 1").Seen.Header["A_b"] != nil })
 	r = s.get("user.test", "/", "X_User: root", "X-User: root")
 	if r.Seen.Header.Get("X-User") != "" {
 		t.Errorf("with underscores: %v", r.Seen.Header)
@@ -238,7 +240,7 @@ func TestAttackNoMomentWithoutGuard(t *testing.T) {
 	var asked atomic.Int64
 	go func() {
 		defer close(ended)
-		c := browser(t)
+		c := harness.Browser(t)
 		for {
 			select {
 			case <-stop:
@@ -246,7 +248,7 @@ func TestAttackNoMomentWithoutGuard(t *testing.T) {
 			default:
 			}
 			asked.Add(1)
-			if status, _, err := ask(c, s.gate.http, "x.test", "/"); status == 200 || err != nil {
+			if status, _, err := harness.Ask(c, s.gate.HTTP, "x.test", "/"); status == 200 || err != nil {
 				t.Errorf("a request without password: %d %v", status, err)
 				return
 			}
@@ -303,7 +305,7 @@ func TestAttackLogLines(t *testing.T) {
 		"GET /\x1b[31m HTTP/1.1\r\nHost: x.test\r\n\r\n", "GET /a\rBEGIN x END HTTP/1.1\r\nHost: x.test\r\n\r\n", "GET / HTTP/1.1\r\nHost: x.test\r\nBad\x01: \x1b[31m\r\n\r\n", "GET /\x00 HTTP/1.1\r\n\r\n", "GET / HTTP/9.9\r\nHost: x.test\r\n\r\n",
 		"\xc3\x84 / HTTP/1.1\r\nHost: x.test\r\n\r\n", "GET / HTTP/1.1\r\nHost: x.test\x1b[31m\r\nUser-Agent: \x1b\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "GET / HTTP/1.1\r\nHost: x.test\r\nUser-Agent: a\x0bb\r\n\r\n", "GET / HTTP/1.1\nHost: x.test\n\n", "GET\t/\tHTTP/1.1\r\n\r\n",
 	} {
-		c, err := net.Dial("tcp", s.gate.http)
+		c, err := net.Dial("tcp", s.gate.HTTP)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -315,8 +317,8 @@ func TestAttackLogLines(t *testing.T) {
 		c.Close()
 		n++
 	}
-	until(t, 3*time.Second, "all lines", func() bool { return strings.Count(s.gate.out.String(), "END\n") >= n })
-	out := s.gate.out.String()
+	harness.Until(t, 3*time.Second, "all lines", func() bool { return strings.Count(s.gate.Output(), "END\n") >= n })
+	out := s.gate.Output()
 	for line := range strings.SplitSeq(strings.TrimSuffix(out, "\n"), "\n") {
 		if !strings.HasPrefix(line, "BEGIN ") || !strings.HasSuffix(line, " END") || strings.ContainsFunc(line, func(c rune) bool { return c < ' ' || c == 0x7f || c == 0x85 || c == 0x2028 }) {
 			t.Errorf("line %q", line)

@@ -19,7 +19,7 @@ import (
 // which those that begin with a colon come first. The status is 0 if the stream or the connection was reset.
 func (s *stage) rawHTTP2(body string, fields ...string) *reply {
 	s.t.Helper()
-	c, err := net.Dial("tcp", s.gate.http)
+	c, err := net.Dial("tcp", s.gate.HTTP)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // payloads are values that have broken out of other proxies' configuration.
@@ -90,8 +92,8 @@ func TestAttackEveryAnnotationWithEveryPayload(t *testing.T) {
 	}
 	t.Logf("%v in %s", statuses, time.Since(start))
 	s.want("good.test", "/", "a /")
-	if strings.Contains(s.gate.log(), "panic") || strings.Contains(s.gate.log(), "internal error") {
-		for line := range strings.SplitSeq(s.gate.log(), "\n") {
+	if strings.Contains(s.gate.Log(), "panic") || strings.Contains(s.gate.Log(), "internal error") {
+		for line := range strings.SplitSeq(s.gate.Log(), "\n") {
 			if strings.Contains(line, "panic") || strings.Contains(line, "internal error") {
 				t.Errorf("%.600s", line)
 			}
@@ -260,7 +262,7 @@ func TestAttackMetricsDoNotGrow(t *testing.T) {
 		s.send(method, "x.test", "/", "")
 		s.send(method, "w.wild.test", "/", "")
 	}
-	until(t, 3*time.Second, "first series", func() bool { n, _ := series(s.metrics(), "nginx_ingress_controller_requests"); return n >= 6 })
+	harness.Until(t, 3*time.Second, "first series", func() bool { n, _ := series(s.metrics(), "nginx_ingress_controller_requests"); return n >= 6 })
 	before := len(s.metrics())
 	for i := range 300 {
 		s.send(fmt.Sprintf("M%d", i), []string{"x.test", fmt.Sprintf("r%d.test", i), fmt.Sprintf("h%d.wild.test", i), fmt.Sprintf("n%d.test", i)}[i%4], fmt.Sprintf("/%d", i), "")

@@ -304,7 +304,7 @@ func TestAttackPipelines(t *testing.T) {
 		"GET / HTTP/1.1\r\nHost: x.test\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nConnection: Upgrade, HTTP2-Settings\r\n\r\n" + hidden,
 		"GET / HTTP/1.1\r\nHost: x.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello" + hidden,
 	} {
-		c, err := net.Dial("tcp", s.gate.http)
+		c, err := net.Dial("tcp", s.gate.HTTP)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -110,7 +110,7 @@ func TestAttackEverySettingWithEveryPayload(t *testing.T) {
 	}
 	s.edit("settings", configMap("ssl-redirect: true"))
 	s.settle("x.test", "/", "a /")
-	for line := range strings.SplitSeq(s.gate.log(), "\n") {
+	for line := range strings.SplitSeq(s.gate.Log(), "\n") {
 		if strings.Contains(line, "panic") || strings.Contains(line, "internal error") {
 			t.Errorf("%.600s", line)
 		}

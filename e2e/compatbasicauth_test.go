@@ -91,7 +91,7 @@ func TestCompatBasicAuth(t *testing.T) {
 		s.logged("default/" + host)
 	}
 	s.want("file.test", "/.well-known/acme-challenge/t", "b /.well-known/acme-challenge/t")
-	if strings.Contains(s.gate.log(), "5en6G6MezRroT3XKqkdPOmY") || strings.Contains(s.gate.log(), "{PLAIN}") {
+	if strings.Contains(s.gate.Log(), "5en6G6MezRroT3XKqkdPOmY") || strings.Contains(s.gate.Log(), "{PLAIN}") {
 		t.Error("the log shows a password")
 	}
 	if r := s.send("OPTIONS", "file.test", "/", ""); r.Status != 401 {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // pair adds a host with an Ingress that leads to Service a and a canary that leads to Service b. Both Services
@@ -106,9 +108,9 @@ func share(t *testing.T, addr, host string, n int) int {
 	var all sync.WaitGroup
 	for range lanes {
 		all.Go(func() {
-			c := browser(t)
+			c := harness.Browser(t)
 			for range n / lanes {
-				_, body, err := ask(c, addr, host, "/")
+				_, body, err := harness.Ask(c, addr, host, "/")
 				if err != nil {
 					t.Error(err)
 					return
@@ -129,7 +131,7 @@ func share(t *testing.T, addr, host string, n int) int {
 func TestCompatCanaryWeights(t *testing.T) {
 	s := newStage(t)
 	for _, name := range []string{"a", "b"} {
-		s.ports[name] = startBackend(t, "127.0.0.1", name).port
+		s.ports[name] = harness.StartBackend(t, "127.0.0.1", name).Port
 	}
 	weights := []struct{ weight, total int }{{1, 100}, {5, 100}, {1, 1000}, {50, 60}}
 	for i, w := range weights {
@@ -139,7 +141,7 @@ func TestCompatCanaryWeights(t *testing.T) {
 	for i, w := range weights {
 		const n = 10_000
 		want := float64(w.weight) / float64(max(w.total, 100))
-		got := float64(share(t, s.gate.http, fmt.Sprintf("w%d.test", i), n)) / n
+		got := float64(share(t, s.gate.HTTP, fmt.Sprintf("w%d.test", i), n)) / n
 		bound := 5.7 * math.Sqrt(want*(1-want)/n)
 		t.Logf("weight %d of %d: %.2f %%, bound ±%.2f", w.weight, w.total, 100*got, 100*bound)
 		if math.Abs(got-want) > bound {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // authServer is an authorization service. Its path says what it answers: /403, /200?user=x, /cookie…
@@ -198,7 +200,7 @@ func TestCompatExternalAuthRequest(t *testing.T) {
 		t.Errorf("with auth-proxy-set-headers: %v", q.Header)
 	}
 	s.edit("extra", dataMap("extra", "X-Extra: changed"))
-	until(t, 3*time.Second, "edited auth-proxy-set-headers", func() bool {
+	harness.Until(t, 3*time.Second, "edited auth-proxy-set-headers", func() bool {
 		s.get("set.test", "/x")
 		return auth.last(t).Header.Get("X-Extra") == "changed"
 	})
@@ -254,7 +256,7 @@ func TestCompatExternalAuthCache(t *testing.T) {
 	asked("403 for a second", 1, repeat("short.test", "403"))
 	asked("nobody gets another's answer", 1, repeat("who.test", "a /x", "Cookie: session=good"))
 	asked("not signed in", 1, repeat("who.test", "401"))
-	until(t, 3*time.Second, "the end of a remembered answer", func() bool {
+	harness.Until(t, 3*time.Second, "the end of a remembered answer", func() bool {
 		before := auth.count()
 		s.get("short.test", "/x")
 		return auth.count() > before

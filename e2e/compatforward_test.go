@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // TestCompatTriesAndTimeouts is nginx-compat section 3.12.
@@ -112,7 +114,7 @@ func TestCompatBodies(t *testing.T) {
 		t.Errorf("413: %s %q", r, r.Body)
 	}
 	s.edit("settings", configMap("proxy-body-size: 10"))
-	until(t, 5*time.Second, "proxy-body-size of the ConfigMap", func() bool { return s.send("POST", "default.test", "/", "0123456789x").Status == 413 })
+	harness.Until(t, 5*time.Second, "proxy-body-size of the ConfigMap", func() bool { return s.send("POST", "default.test", "/", "0123456789x").Status == 413 })
 	if r := s.send("POST", "small.test", "/", strings.Repeat("x", 1024)); r.Status != 200 {
 		t.Errorf("the annotation does not go before the ConfigMap: %s", r)
 	}
@@ -131,7 +133,7 @@ func TestCompatBodies(t *testing.T) {
 		t.Errorf("fields with underscores: %v", r.Seen.Header)
 	}
 	s.edit("settings", configMap("enable-underscores-in-headers: true", "proxy-buffer-size: 8k"))
-	until(t, 5*time.Second, "enable-underscores-in-headers", func() bool { return s.get("default.test", "/", "Under_Score: 1").Seen.Header["Under_score"] != nil })
+	harness.Until(t, 5*time.Second, "enable-underscores-in-headers", func() bool { return s.get("default.test", "/", "Under_Score: 1").Seen.Header["Under_score"] != nil })
 	s.want("default.test", "/?"+long, "a /?"+long)
 }
 
@@ -211,7 +213,7 @@ func TestCompatForwardedHeaders(t *testing.T) {
 		ing{name: "vhost", host: "vhost.test", paths: []string{"/"}, notes: []string{"upstream-vhost: inner.test"}}.String())
 	s.edit("settings", configMap("ssl-redirect: true"))
 	s.start()
-	_, port := hostPort(t, s.gate.http)
+	_, port := hostPort(t, s.gate.HTTP)
 	lies := []string{
 		"X-Forwarded-For: 1.1.1.1, 2.2.2.2", "X-Forwarded-Host: evil.test, other.test", "X-Forwarded-Port: 99", "X-Forwarded-Proto: https", "X-Forwarded-Scheme: https", "X-Scheme: https", "X-Real-IP: 1.1.1.1",
 		"X-Original-Forwarded-For: 9.9.9.9", "X-Original-URI: /evil", "Proxy: http://evil.test", "X-Request-ID: my-id",
@@ -246,7 +248,7 @@ func TestCompatForwardedHeaders(t *testing.T) {
 	settings := func(check string, lines ...string) {
 		t.Helper()
 		s.edit("settings", configMap(append(lines, "server-tokens: true", "add-headers: mark")...)+dataMap("mark", "X-Mark: "+check))
-		until(t, 5*time.Second, "ConfigMap "+check, func() bool { return s.get("x.test", "/").Header.Get("X-Mark") == check })
+		harness.Until(t, 5*time.Second, "ConfigMap "+check, func() bool { return s.get("x.test", "/").Header.Get("X-Mark") == check })
 	}
 	settings("trusting", "use-forwarded-headers: true")
 	check("everybody is trusted", s.get("x.test", "/", lies...), map[string]string{
@@ -274,7 +276,7 @@ func TestCompatForwardedHeaders(t *testing.T) {
 	check("no request id", s.get("x.test", "/"), map[string]string{"X-Request-Id": ""})
 	check("the client's request id", s.get("x.test", "/", "X-Request-ID: mine"), map[string]string{"X-Request-Id": "mine"})
 	s.edit("mine", dataMap("mine", "X-Mine: $request_method $host", "X-Real-IP: 5.5.5.5"))
-	until(t, 5*time.Second, "proxy-set-headers", func() bool { return s.get("x.test", "/", "X-Mine: evil").Seen.Header.Get("X-Mine") == "GET x.test" })
+	harness.Until(t, 5*time.Second, "proxy-set-headers", func() bool { return s.get("x.test", "/", "X-Mine: evil").Seen.Header.Get("X-Mine") == "GET x.test" })
 	r = s.get("x.test", "/?set=X-Secret:1&set=Server:backend", "X-Mine: evil", "X-Real-IP: evil")
 	check("proxy-set-headers", r, map[string]string{"X-Mine": "GET x.test", "X-Real-Ip": "5.5.5.5"})
 	if r.Header.Get("X-Secret") != "" {
@@ -293,7 +295,7 @@ func (s *stage) tls(host, target string, fields ...string) *reply {
 // tlsAs sends a GET over https with an SNI of its own, and returns the state of the connection too.
 func (s *stage) tlsAs(sni, host, target string, fields ...string) (*reply, tls.ConnectionState) {
 	s.t.Helper()
-	c, err := tls.Dial("tcp", s.gate.https, &tls.Config{InsecureSkipVerify: true, ServerName: sni})
+	c, err := tls.Dial("tcp", s.gate.HTTPS, &tls.Config{InsecureSkipVerify: true, ServerName: sni})
 	if err != nil {
 		s.t.Fatalf("https %s: %v", sni, err)
 	}
@@ -327,14 +329,14 @@ func TestCompatResponseHeaders(t *testing.T) {
 		t.Errorf("rewritten: %v", r.Header)
 	}
 	s.edit("settings", configMap("hsts-max-age: 60", "hsts-preload: true", "hsts-include-subdomains: false", "server-tokens: true"))
-	until(t, 5*time.Second, "hsts keys", func() bool {
+	harness.Until(t, 5*time.Second, "hsts keys", func() bool {
 		return s.tls("x.test", "/").Header.Get("Strict-Transport-Security") == "max-age=60; preload"
 	})
 	if r := s.get("x.test", "/"); r.Header.Get("Server") != "yett" {
 		t.Errorf("server-tokens: %v", r.Header)
 	}
 	s.edit("settings", configMap("hsts: false", "hide-headers: X-Powered-By"))
-	until(t, 5*time.Second, "hsts off", func() bool { return s.tls("x.test", "/").Header.Get("Strict-Transport-Security") == "" })
+	harness.Until(t, 5*time.Second, "hsts off", func() bool { return s.tls("x.test", "/").Header.Get("Strict-Transport-Security") == "" })
 	if r := s.get("x.test", "/?set=X-Powered-By:php"); r.Header.Get("X-Powered-By") != "" {
 		t.Errorf("hide-headers: %v", r.Header)
 	}
@@ -361,7 +363,7 @@ func TestCompatWebSocket(t *testing.T) {
 		ing{name: "guarded", host: "guarded.test", paths: []string{"/ Prefix ws"}, notes: []string{"auth-type: basic", "auth-secret: users"}}.String())
 	s.start()
 	upgrade := func(host string, fields ...string) string {
-		c, err := net.Dial("tcp", s.gate.http)
+		c, err := net.Dial("tcp", s.gate.HTTP)
 		if err != nil {
 			t.Fatal(err)
 		}

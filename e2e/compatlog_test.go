@@ -9,14 +9,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // accessLine waits for the line of the access log that has a word.
 func (s *stage) accessLine(word string) string {
 	s.t.Helper()
 	line := ""
-	until(s.t, 3*time.Second, "access log line with "+word, func() bool {
-		for l := range strings.SplitSeq(s.gate.out.String(), "\n") {
+	harness.Until(s.t, 3*time.Second, "access log line with "+word, func() bool {
+		for l := range strings.SplitSeq(s.gate.Output(), "\n") {
 			if strings.Contains(l, word) {
 				line = l
 				return true
@@ -91,9 +93,9 @@ func TestCompatAccessLogSettings(t *testing.T) {
 	}
 	live := func(what, prefix string) {
 		t.Helper()
-		until(t, 5*time.Second, what, func() bool {
+		harness.Until(t, 5*time.Second, what, func() bool {
 			s.get("on.test", "/?mark=live")
-			return strings.Contains(s.gate.out.String(), "\n"+prefix+"/?mark=live")
+			return strings.Contains(s.gate.Output(), "\n"+prefix+"/?mark=live")
 		})
 	}
 	s.edit("settings", configMap("log-format-upstream: second $request_uri", "skip-access-log-urls: /skipped,~*^/SKIP2", "enable-access-log-for-default-backend: true"))
@@ -104,7 +106,7 @@ func TestCompatAccessLogSettings(t *testing.T) {
 	s.accessLine("mark=nowmatched")
 	file := filepath.Join(s.dir, "access.log")
 	s.edit("settings", configMap("access-log-path: "+file))
-	until(t, 5*time.Second, "access-log-path", func() bool {
+	harness.Until(t, 5*time.Second, "access-log-path", func() bool {
 		s.get("on.test", "/?mark=infile")
 		text, _ := os.ReadFile(file)
 		return strings.Contains(string(text), "mark=infile")
@@ -115,7 +117,7 @@ func TestCompatAccessLogSettings(t *testing.T) {
 	s.edit("settings", configMap("log-format-upstream: third $request_uri"))
 	live("after all", "third ")
 	for _, word := range []string{"mark=annotated", "mark=unmatched", "/skipped", "/skip2/x", "mark=disabled"} {
-		if strings.Contains(s.gate.out.String(), word) {
+		if strings.Contains(s.gate.Output(), word) {
 			t.Errorf("%s is logged", word)
 		}
 	}
@@ -124,7 +126,7 @@ func TestCompatAccessLogSettings(t *testing.T) {
 // metrics returns the series at /metrics by name and labels.
 func (s *stage) metrics() map[string]float64 {
 	s.t.Helper()
-	_, body, err := ask(browser(s.t), s.gate.health, "x", "/metrics")
+	_, body, err := harness.Ask(harness.Browser(s.t), s.gate.Health, "x", "/metrics")
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -184,7 +186,7 @@ func TestCompatMetrics(t *testing.T) {
 	}
 	s.get("orphan.test", "/")
 	var all map[string]float64
-	until(t, 5*time.Second, "all requests in the metrics", func() bool { // each is counted when its response has been sent
+	harness.Until(t, 5*time.Second, "all requests in the metrics", func() bool { // each is counted when its response has been sent
 		all = s.metrics()
 		sum, _ := series(all, p+"requests")
 		return sum >= 8
@@ -202,7 +204,7 @@ func TestCompatMetrics(t *testing.T) {
 			t.Errorf("%s %v is %v, want %v", check.name, check.labels, got, check.want)
 		}
 	}
-	until(t, 9*time.Second, "what is looked at every five seconds", func() bool {
+	harness.Until(t, 9*time.Second, "what is looked at every five seconds", func() bool {
 		all = s.metrics()
 		_, n := series(all, p+"ssl_expire_time_seconds", `host="tls.test"`, `secret_name="cert"`)
 		return n == 1

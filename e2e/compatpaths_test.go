@@ -155,7 +155,7 @@ func TestCompatPaths(t *testing.T) {
 		{"prefix.test", "/foo/%00", "400"}, {"prefix.test", "/foo/%zz", "400"}, {"prefix.test", "/foo/%2", "400"},
 		{"prefixslash.test", "/x/..//foo", "301 http://prefixslash.test/foo/"}, {"prefixslash.test", "/%66oo?a=%20", "301 http://prefixslash.test/foo/?a=%20"},
 	})
-	_, port := hostPort(t, s.gate.http)
+	_, port := hostPort(t, s.gate.HTTP)
 	s.want("portly.test", "/foo", "301 http://portly.test:"+port+"/foo/")
 }
 

@@ -76,7 +76,7 @@ func TestCompatRedirects(t *testing.T) {
 		s.add(i.String())
 	}
 	s.start()
-	_, port := hostPort(t, s.gate.http)
+	_, port := hostPort(t, s.gate.HTTP)
 	s.wantAll([]answerCase{
 		{"tls.test", "/", "308 https://tls.test"}, {"tls.test", "/a/b?c=d", "308 https://tls.test/a/b?c=d"}, {"tls.test", "/a/", "308 https://tls.test/a"}, {"tls.test", "/a/?b=/", "308 https://tls.test/a/?b="}, {"tls.test", "/a%2Fb//c", "308 https://tls.test/a%2Fb//c"},
 		{"TLS.test:8080", "/x", "308 https://TLS.test/x"}, {"tls.test", "/.well-known/acme-challenge/token", "b /.well-known/acme-challenge/token"}, {"tls.test", "/.well-known/acme-challenge/other", "308 https://tls.test/.well-known/acme-challenge/other"},

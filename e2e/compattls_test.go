@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // certificate returns a self-signed certificate and its key for some names, as PEM. The first name is its common name.
@@ -47,7 +49,7 @@ func tlsSecret(name string, certPEM, keyPEM []byte) string {
 // shown returns the common name of the certificate that a client with an SNI gets.
 func (s *stage) shown(sni string) string {
 	s.t.Helper()
-	c, err := tls.Dial("tcp", s.gate.https, &tls.Config{InsecureSkipVerify: true, ServerName: sni})
+	c, err := tls.Dial("tcp", s.gate.HTTPS, &tls.Config{InsecureSkipVerify: true, ServerName: sni})
 	if err != nil {
 		return err.Error()
 	}
@@ -113,7 +115,7 @@ func TestCompatCertificates(t *testing.T) {
 	for _, name := range []string{"missing", "wrong", "mixed", "garbage", "empty", "opaque"} {
 		s.logged("default/"+name, "certificate")
 	}
-	if strings.Contains(s.gate.log(), "PRIVATE KEY") {
+	if strings.Contains(s.gate.Log(), "PRIVATE KEY") {
 		t.Error("the log shows a key")
 	}
 	// A Host that is not the SNI is served; http goes to https also without a certificate.
@@ -124,11 +126,11 @@ func TestCompatCertificates(t *testing.T) {
 		t.Errorf("%x %v", state.Version, r.Header)
 	}
 	s.want("missing.test", "/", "308 https://missing.test")
-	if _, err := tls.Dial("tcp", s.gate.https, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}); err == nil {
+	if _, err := tls.Dial("tcp", s.gate.HTTPS, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}); err == nil {
 		t.Error("TLS 1.1 is spoken")
 	}
 	s.edit("settings", configMap("ssl-reject-handshake: true"))
-	until(t, 5*time.Second, "ssl-reject-handshake", func() bool { return strings.Contains(s.shown("nobody.test"), "unrecognized") })
+	harness.Until(t, 5*time.Second, "ssl-reject-handshake", func() bool { return strings.Contains(s.shown("nobody.test"), "unrecognized") })
 	if got := s.shown("named.test"); got != "named.test" {
 		t.Errorf("with ssl-reject-handshake: %s", got)
 	}
@@ -144,14 +146,14 @@ func TestCompatCertificatesAtRunTime(t *testing.T) {
 	s.start("--default-ssl-certificate", "default/fallback")
 	wait := func(what, sni, want string) {
 		t.Helper()
-		until(t, 5*time.Second, what, func() bool { return s.shown(sni) == want })
+		harness.Until(t, 5*time.Second, what, func() bool { return s.shown(sni) == want })
 	}
 	wait("default certificate", "nobody.test", "default.test")
 	wait("no Secret yet", "x.test", "default.test")
 	c, k = certificate(t, "first", "x.test")
 	s.edit("cert", tlsSecret("cert", c, k))
 	wait("Secret added", "x.test", "first")
-	old, err := tls.Dial("tcp", s.gate.https, &tls.Config{InsecureSkipVerify: true, ServerName: "x.test"})
+	old, err := tls.Dial("tcp", s.gate.HTTPS, &tls.Config{InsecureSkipVerify: true, ServerName: "x.test"})
 	if err != nil {
 		t.Fatal(err)
 	}

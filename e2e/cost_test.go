@@ -192,7 +192,7 @@ func costs(tb testing.TB, rounds, requests int) (yett, stock float64) {
 	dir := tb.TempDir()
 	_, port, _ := net.SplitHostPort(back.addr)
 	n, _ := strconv.Atoi(port)
-	text := service("bench", &backend{"bench", n}) + rule("bench", "bench.test", "bench")
+	text := service("bench", n) + rule("bench", "bench.test", "bench")
 	if err := os.WriteFile(filepath.Join(dir, "m.yaml"), []byte(text), 0o600); err != nil {
 		tb.Fatal(err)
 	}
@@ -202,11 +202,11 @@ func costs(tb testing.TB, rounds, requests int) (yett, stock float64) {
 		load(tb, addr, 16, requests)
 		return float64(cpu(tb, pid)-before) / float64(requests) / 1e3
 	}
-	measure(g.http, g.cmd.Process.Pid)
+	measure(g.HTTP, g.PID())
 	measure(reverse.addr, reverse.cmd.Process.Pid)
 	var ours, theirs []float64
 	for range rounds {
-		ours = append(ours, measure(g.http, g.cmd.Process.Pid))
+		ours = append(ours, measure(g.HTTP, g.PID()))
 		theirs = append(theirs, measure(reverse.addr, reverse.cmd.Process.Pid))
 	}
 	slices.Sort(ours)

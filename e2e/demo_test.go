@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // TestDemoLinesDoWhatTheySay pastes every line that the demo prints into a shell.
@@ -15,9 +17,9 @@ func TestDemoLinesDoWhatTheySay(t *testing.T) {
 		t.Skip("needs curl")
 	}
 	g := start(t, "demo", "--http-port", "0", "--https-port", "0", "--healthz-port", "0", "--profiling=false")
-	until(t, 5*time.Second, "curl lines", func() bool { return strings.Contains(g.out.String(), "# metrics\n") })
+	harness.Until(t, 5*time.Second, "curl lines", func() bool { return strings.Contains(g.Output(), "# metrics\n") })
 	lines := map[string]string{}
-	for _, m := range regexp.MustCompile(`(?m)^# (.*)\n(.*)$`).FindAllStringSubmatch(g.out.String(), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^# (.*)\n(.*)$`).FindAllStringSubmatch(g.Output(), -1) {
 		lines[m[1]] = m[2]
 	}
 	checks := []struct {

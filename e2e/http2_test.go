@@ -16,9 +16,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/yettproxy/yett/e2e/harness"
 
 	"golang.org/x/net/http2"
 )
@@ -30,11 +31,11 @@ type h2Client struct {
 }
 
 // overTLS returns a client of net/http that agrees on HTTP/2 in the handshake.
-func overTLS(t *testing.T, g *gate) *h2Client {
+func overTLS(t *testing.T, g *harness.Gate) *h2Client {
 	transport := &http.Transport{
 		ForceAttemptHTTP2: true, DisableCompression: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, g.https)
+			return new(net.Dialer).DialContext(ctx, network, g.HTTPS)
 		},
 	}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -42,11 +43,11 @@ func overTLS(t *testing.T, g *gate) *h2Client {
 }
 
 // inClear returns a client that begins with HTTP/2 at once, in cleartext.
-func inClear(t *testing.T, g *gate) *h2Client {
+func inClear(t *testing.T, g *harness.Gate) *h2Client {
 	transport := &http2.Transport{
 		AllowHTTP: true, DisableCompression: true,
 		DialTLSContext: func(ctx context.Context, network, _ string, _ *tls.Config) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, g.http)
+			return new(net.Dialer).DialContext(ctx, network, g.HTTP)
 		},
 	}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -201,7 +202,7 @@ func TestHTTP2CarriesEverythingThroughTheGate(t *testing.T) {
 		})
 	}
 	for _, line := range []string{`"GET /trailers HTTP/2.0" 200`, `"GET /wait HTTP/2.0" 499`, `"GET /stream HTTP/2.0" 200`} {
-		until(t, 3*time.Second, line+" in the access log", func() bool { return strings.Contains(s.gate.out.String(), line) })
+		harness.Until(t, 3*time.Second, line+" in the access log", func() bool { return strings.Contains(s.gate.Output(), line) })
 	}
 }
 
@@ -235,7 +236,7 @@ func TestHTTP2MeetsTheSameRules(t *testing.T) {
 
 func TestHTTP2CanBeSwitchedOff(t *testing.T) {
 	s, _ := newMultiplex(t, "use-http2: false")
-	nc, err := tls.Dial("tcp", s.gate.https, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}})
+	nc, err := tls.Dial("tcp", s.gate.HTTPS, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,22 +284,22 @@ func TestHTTP2DrainsWithoutLosingARequest(t *testing.T) {
 			})
 		}
 	}
-	until(t, 5*time.Second, "load", func() bool { return asked.Load() > 200 })
-	_ = s.gate.cmd.Process.Signal(syscall.SIGTERM)
+	harness.Until(t, 5*time.Second, "load", func() bool { return asked.Load() > 200 })
+	s.gate.Term()
 	select {
-	case <-s.gate.done:
+	case <-s.gate.Done():
 	case <-time.After(20 * time.Second):
 		t.Error("the gate does not end")
 	}
 	before := asked.Load()
-	until(t, 5*time.Second, "load after the end", func() bool { return asked.Load() > before+100 })
+	harness.Until(t, 5*time.Second, "load after the end", func() bool { return asked.Load() > before+100 })
 	close(stop)
 	load.Wait()
 	t.Logf("%d requests, %d failed", asked.Load(), late.Load())
 }
 
 // redirectDials makes a client connect to another gate once the first one does not listen any more.
-func redirectDials(c *h2Client, first, second *gate) {
+func redirectDials(c *h2Client, first, second *harness.Gate) {
 	dial := func(ctx context.Context, a, b string) (net.Conn, error) {
 		nc, err := new(net.Dialer).DialContext(ctx, "tcp", a)
 		if err != nil {
@@ -308,10 +309,10 @@ func redirectDials(c *h2Client, first, second *gate) {
 	}
 	switch tr := c.Transport.(type) {
 	case *http.Transport:
-		tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, first.https, second.https) }
+		tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, first.HTTPS, second.HTTPS) }
 	case *http2.Transport:
 		tr.DialTLSContext = func(ctx context.Context, _, _ string, _ *tls.Config) (net.Conn, error) {
-			return dial(ctx, first.http, second.http)
+			return dial(ctx, first.HTTP, second.HTTP)
 		}
 	}
 }

@@ -9,10 +9,12 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // service is a Service with one endpoint on loopback.
-func service(name string, b *backend) string {
+func service(name string, port int) string {
 	return fmt.Sprintf(`---
 apiVersion: v1
 kind: Service
@@ -25,7 +27,7 @@ metadata: {name: %[1]s-1, labels: {kubernetes.io/service-name: %[1]s}}
 addressType: IPv4
 ports: [{name: http, port: %[2]d}]
 endpoints: [{addresses: [127.0.0.1]}]
-`, name, b.port)
+`, name, port)
 }
 
 // rule is an Ingress that sends a host to a Service.
@@ -54,7 +56,7 @@ func put(t *testing.T, path, text string) {
 }
 
 // serve runs yett on a folder, on ports that are free.
-func serve(t testing.TB, dir string, more ...string) *gate {
+func serve(t testing.TB, dir string, more ...string) *harness.Gate {
 	t.Helper()
 	return start(t, append([]string{"serve", "--manifests", dir, "--http-port", "0", "--https-port", "0",
 		"--healthz-port", "0", "--healthz-host", "127.0.0.1", "--bind-address", "127.0.0.1", "--profiling=false"}, more...)...)
@@ -62,13 +64,13 @@ func serve(t testing.TB, dir string, more ...string) *gate {
 
 func TestServeFollowsFilesWithoutLosingARequest(t *testing.T) {
 	dir := t.TempDir()
-	a, b := startBackend(t, "127.0.0.1", "a"), startBackend(t, "127.0.0.1", "b")
-	put(t, filepath.Join(dir, "services.yaml"), service("a", a)+service("b", b))
+	a, b := harness.StartBackend(t, "127.0.0.1", "a"), harness.StartBackend(t, "127.0.0.1", "b")
+	put(t, filepath.Join(dir, "services.yaml"), service("a", a.Port)+service("b", b.Port))
 	rules := filepath.Join(dir, "rules.yaml")
 	put(t, rules, rule("moving", "moving.test", "a")+rule("steady", "steady.test", "a"))
 	g := serve(t, dir)
-	c := browser(t)
-	if status, body, err := ask(c, g.http, "moving.test", "/"); status != 200 || body != "a" {
+	c := harness.Browser(t)
+	if status, body, err := harness.Ask(c, g.HTTP, "moving.test", "/"); status != 200 || body != "a" {
 		t.Fatalf("got %d %q %v", status, body, err)
 	}
 
@@ -77,7 +79,7 @@ func TestServeFollowsFilesWithoutLosingARequest(t *testing.T) {
 	var load sync.WaitGroup
 	for range 4 {
 		load.Go(func() {
-			c := browser(t)
+			c := harness.Browser(t)
 			for {
 				select {
 				case <-stop:
@@ -86,7 +88,7 @@ func TestServeFollowsFilesWithoutLosingARequest(t *testing.T) {
 				}
 				for _, host := range []string{"moving.test", "steady.test"} {
 					asked.Add(1)
-					if status, _, err := ask(c, g.http, host, "/"); status != 200 || err != nil {
+					if status, _, err := harness.Ask(c, g.HTTP, host, "/"); status != 200 || err != nil {
 						failed.Add(1)
 						t.Errorf("%s: %d %v", host, status, err)
 					}
@@ -99,8 +101,8 @@ func TestServeFollowsFilesWithoutLosingARequest(t *testing.T) {
 	for i := range 20 {
 		to := []string{"b", "a"}[i%2]
 		put(t, rules, rule("moving", "moving.test", to)+rule("steady", "steady.test", "a"))
-		slowest = max(slowest, until(t, time.Second, "change of a file", func() bool {
-			_, body, _ := ask(c, g.http, "moving.test", "/")
+		slowest = max(slowest, harness.Until(t, time.Second, "change of a file", func() bool {
+			_, body, _ := harness.Ask(c, g.HTTP, "moving.test", "/")
 			return body == to
 		}))
 	}
@@ -111,20 +113,20 @@ func TestServeFollowsFilesWithoutLosingARequest(t *testing.T) {
 
 func TestServeKeepsTheLastGoodStateOfABrokenFile(t *testing.T) {
 	dir := t.TempDir()
-	a := startBackend(t, "127.0.0.1", "a")
-	put(t, filepath.Join(dir, "services.yaml"), service("a", a))
+	a := harness.StartBackend(t, "127.0.0.1", "a")
+	put(t, filepath.Join(dir, "services.yaml"), service("a", a.Port))
 	rules := filepath.Join(dir, "rules.yaml")
 	put(t, rules, rule("one", "one.test", "a"))
 	g := serve(t, dir)
-	c := browser(t)
+	c := harness.Browser(t)
 	put(t, rules, strings.Replace(rule("one", "other.test", "a"), "paths: [{", "paths: [{{", 1))
-	until(t, 3*time.Second, "mistake in the log", func() bool { return strings.Contains(g.log(), rules+":") })
-	if status, body, err := ask(c, g.http, "one.test", "/"); status != 200 || body != "a" {
+	harness.Until(t, 3*time.Second, "mistake in the log", func() bool { return strings.Contains(g.Log(), rules+":") })
+	if status, body, err := harness.Ask(c, g.HTTP, "one.test", "/"); status != 200 || body != "a" {
 		t.Errorf("with a broken file: %d %q %v, want the last good state", status, body, err)
 	}
 	put(t, filepath.Join(dir, "more.yaml"), rule("two", "two.test", "a"))
-	until(t, time.Second, "another file", func() bool {
-		status, _, _ := ask(c, g.http, "two.test", "/")
+	harness.Until(t, time.Second, "another file", func() bool {
+		status, _, _ := harness.Ask(c, g.HTTP, "two.test", "/")
 		return status == 200
 	})
 }
@@ -132,14 +134,14 @@ func TestServeKeepsTheLastGoodStateOfABrokenFile(t *testing.T) {
 func TestServeTellsItsHealth(t *testing.T) {
 	dir := t.TempDir()
 	g := serve(t, dir)
-	c := browser(t)
+	c := harness.Browser(t)
 	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/livez": 200, "/metrics": 200, "/nothing": 404} {
-		if status, _, err := ask(c, g.health, "x", path); status != want {
+		if status, _, err := harness.Ask(c, g.Health, "x", path); status != want {
 			t.Errorf("%s: %d %v, want %d", path, status, err, want)
 		}
 	}
 	for path, want := range map[string]int{"/": 404, "/healthz": 200} {
-		if status, _, err := ask(c, g.http, "nobody.test", path); status != want {
+		if status, _, err := harness.Ask(c, g.HTTP, "nobody.test", path); status != want {
 			t.Errorf("http %s: %d %v, want %d", path, status, err, want)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/yettproxy/yett/e2e/harness"
+
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,14 +33,14 @@ func (c *cluster) addressesOf(name string) []string {
 func TestStatusSaysWhereTheProxyIsReached(t *testing.T) {
 	c := apiServer(t)
 	ctx := context.Background()
-	c.apply(t, classObject("nginx", "k8s.io/ingress-nginx"), ingressObject("good", "good.test", "missing"))
+	c.Make(t, harness.Class("nginx", "k8s.io/ingress-nginx"), harness.Ingress("default", "good", "nginx", "good.test", "missing"))
 	published := func(name string, kind corev1.ServiceType, external ...string) *corev1.Service {
-		s := serviceObject(name)
+		s := harness.Service("default", name)
 		s.Spec.Type, s.Spec.ExternalIPs = kind, external
 		if kind == corev1.ServiceTypeExternalName {
 			s.Spec.ExternalName = "gate.example.test"
 		}
-		c.apply(t, s)
+		c.Make(t, s)
 		return s
 	}
 	balancer := published("balancer", corev1.ServiceTypeLoadBalancer, "192.0.2.50")
@@ -51,15 +53,15 @@ func TestStatusSaysWhereTheProxyIsReached(t *testing.T) {
 	inner := published("inner", corev1.ServiceTypeClusterIP)
 
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node"}}
-	c.apply(t, node)
+	c.Make(t, node)
 	node.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: "192.0.2.70"}, {Type: corev1.NodeExternalIP, Address: "192.0.2.71"}}
 	if err := c.Status().Update(ctx, node); err != nil {
 		t.Fatal(err)
 	}
-	c.apply(t, &corev1.ServiceAccount{ObjectMeta: meta("default")})
-	pod := &corev1.Pod{ObjectMeta: meta("yett-1"), Spec: corev1.PodSpec{NodeName: "node", Containers: []corev1.Container{{Name: "c", Image: "i"}}}}
+	c.Make(t, &corev1.ServiceAccount{ObjectMeta: harness.Meta("default", "default")})
+	pod := &corev1.Pod{ObjectMeta: harness.Meta("default", "yett-1"), Spec: corev1.PodSpec{NodeName: "node", Containers: []corev1.Container{{Name: "c", Image: "i"}}}}
 	pod.Labels = map[string]string{"app.kubernetes.io/name": "yett"}
-	c.apply(t, pod)
+	c.Make(t, pod)
 	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 	if err := c.Status().Update(ctx, pod); err != nil {
 		t.Fatal(err)
@@ -81,14 +83,14 @@ func TestStatusSaysWhereTheProxyIsReached(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			g := c.controller(t, append(test.args, "--update-status-on-shutdown=false", "--election-ttl", "2s")...)
-			until(t, 20*time.Second, strings.Join(test.want, " "), func() bool { return slices.Equal(c.addressesOf("good"), test.want) })
+			harness.Until(t, 20*time.Second, strings.Join(test.want, " "), func() bool { return slices.Equal(c.addressesOf("good"), test.want) })
 			_ = g
 		})
 	}
 	t.Run("the last replica clears it at its end", func(t *testing.T) {
 		g := c.controller(t, "--publish-status-address", "192.0.2.99", "--election-ttl", "2s")
-		until(t, 20*time.Second, "status", func() bool { return slices.Equal(c.addressesOf("good"), []string{"192.0.2.99"}) })
-		g.stop(t)
+		harness.Until(t, 20*time.Second, "status", func() bool { return slices.Equal(c.addressesOf("good"), []string{"192.0.2.99"}) })
+		g.Stop(t)
 		if got := c.addressesOf("good"); len(got) != 0 {
 			t.Errorf("after the last replica ended: %v", got)
 		}

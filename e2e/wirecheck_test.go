@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/yettproxy/yett/e2e/harness"
+
 	"github.com/yettproxy/yett/proxy/wiretest"
 )
 
@@ -72,7 +74,7 @@ func (s *suite) probe(service string) (request, body string) {
 func (s *suite) afterwards(t *testing.T, v via) {
 	t.Helper()
 	select {
-	case <-s.gate.done:
+	case <-s.gate.Done():
 		t.Fatal("yett has ended")
 	default:
 	}
@@ -102,7 +104,7 @@ func (s *suite) finish(t *testing.T) {
 	t.Helper()
 	s.begin()
 	s.afterwards(t, s.vias[0])
-	if log := s.gate.log(); strings.Contains(log, "panic") {
+	if log := s.gate.Log(); strings.Contains(log, "panic") {
 		t.Errorf("something panicked:\n%s", log)
 	}
 	var now map[string]float64
@@ -122,7 +124,7 @@ func (s *suite) finish(t *testing.T) {
 // measure reads some metrics of the process.
 func (s *suite) measure(t *testing.T) map[string]float64 {
 	t.Helper()
-	status, text, err := ask(browser(t), s.gate.health, "x", "/metrics")
+	status, text, err := harness.Ask(harness.Browser(t), s.gate.Health, "x", "/metrics")
 	if err != nil || status != 200 {
 		t.Fatalf("metrics: %d %v", status, err)
 	}

@@ -29,7 +29,7 @@ func (s *suite) addLane(t *testing.T, c *specialCase, scheme string) string {
 	t.Cleanup(func() { l.Close() })
 	name := fmt.Sprintf("lane-%d", len(s.lanes))
 	s.lanes[c.id+c.what+scheme] = &lane{name + ".test", l}
-	return service(name, &backend{port: l.Addr().(*net.TCPAddr).Port}) + secured(name, name+".test", map[string]string{"/": name}, c.annotations...)
+	return service(name, l.Addr().(*net.TCPAddr).Port) + secured(name, name+".test", map[string]string{"/": name}, c.annotations...)
 }
 
 // secured is an Ingress with a certificate that does not send http away.

@@ -11,12 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/yettproxy/yett/e2e/harness"
+
 	"github.com/yettproxy/yett/proxy/wiretest"
 )
 
 // suite is a running yett with recording upstreams behind it.
 type suite struct {
-	gate  *gate
+	gate  *harness.Gate
 	vias  []via
 	lanes map[string]*lane
 	base  map[string]float64
@@ -76,7 +78,7 @@ spec: {ingressClassName: nginx, defaultBackend: {service: {name: fallback, port:
 	for _, name := range []string{"a", "b", "fallback", "secret", "small"} {
 		u := wiretest.NewUpstream(t, func(q *wiretest.Request) wiretest.Answer { return s.receive(name, q) })
 		s.services[name] = u
-		text += service(name, &backend{port: portOf(t, u.Addr)})
+		text += service(name, portOf(t, u.Addr))
 	}
 	text += secured("a", "a.test", map[string]string{"/": "a"}) + secured("b", "b.test", map[string]string{"/": "b"})
 	text += secured("paths", "paths.test", map[string]string{"/": "a", "/admin": "b"})
@@ -92,7 +94,7 @@ spec: {ingressClassName: nginx, defaultBackend: {service: {name: fallback, port:
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "wire.yaml"), text)
 	s.gate = serve(t, dir)
-	s.vias = []via{{"http", s.gate.http, nil}, {"https", s.gate.https, &tls.Config{RootCAs: pool, ServerName: "a.test", NextProtos: []string{"http/1.1"}}}}
+	s.vias = []via{{"http", s.gate.HTTP, nil}, {"https", s.gate.HTTPS, &tls.Config{RootCAs: pool, ServerName: "a.test", NextProtos: []string{"http/1.1"}}}}
 	s.afterwards(t, s.vias[0])
 	s.base = s.measure(t)
 	return s
