@@ -161,6 +161,9 @@ func (p *Proxy) Apply(cfg *ir.Config) []Problem {
 		table: table, settings: s, limits: cfg.Settings.Limits,
 		drain: cfg.Settings.DrainTimeout, http1: cfg.Settings.TLS.HTTP1Only,
 	})
+	p.listener.Configure(listen.Policy{
+		ProxyProtocol: s.trust.settings.ProxyProtocol, HeaderTimeout: s.trust.settings.ProxyTimeout, Trusted: s.trust.trusts,
+	})
 	p.registry.Sweep(func(k upstream.Key) bool { return p.upstreams[k] })
 	p.state.Sweep()
 	p.options.Metrics.Sweep()
@@ -204,7 +207,7 @@ func (p *Proxy) draining() bool { return p.listener.Draining() }
 func (p *Proxy) rejected(x *filter.Exchange, _ string) {
 	s := p.current.Load()
 	if x.ClientText == "" {
-		x.Client = x.Conn.Peer.Addr().Unmap()
+		x.Client = peerOf(x.Conn)
 		x.ClientText = addrText(x, x.Client)
 	}
 	x.End = time.Now()

@@ -5,6 +5,10 @@ package proxy
 // by default nobody is believed: the client is the peer of the connection, and what it says about itself
 // is replaced.
 //
+// Where connections begin with PROXY headers (use-proxy-protocol) a trusted peer is believed by its header alone, and
+// X-Forwarded-For never: it comes from behind the load balancer, where clients write. Scheme and host are then taken over if
+// the address that the header names is trusted, too.
+//
 // The surprise is nginx's: the trusted networks default to the whole Internet, so that switching
 // use-forwarded-headers on believes everybody, and the client is then the first address of the list.
 
@@ -28,11 +32,16 @@ type trust struct {
 	everybody bool
 	proxies   *bart.Lite
 	header    wire.ID
+	// proxyHeader is a field that tells upstreams the client, or "".
+	proxyHeader string
 }
 
 // newTrust compiles settings.
 func newTrust(s ir.TrustSettings) *trust {
 	t := &trust{settings: s, proxies: new(bart.Lite), header: wire.Lookup(s.ForwardedForHeader)}
+	if h := s.ProxyHeader; s.ProxyProtocol && !wire.EqualFold(h, "X-Forwarded-For") {
+		t.proxyHeader = h
+	}
 	all4, all6 := false, false
 	for _, p := range s.Proxies {
 		t.proxies.Insert(p)
@@ -48,25 +57,36 @@ func (t *trust) trusts(a netip.Addr) bool {
 	return t.everybody || t.proxies.Contains(a)
 }
 
+// peerOf returns who is at the other end of a connection: whom a PROXY header named, or who opened it.
+func peerOf(c *filter.Conn) netip.Addr {
+	if c.ProxyProtocol.IsValid() {
+		return c.ProxyProtocol.Addr().Unmap().WithZone("")
+	}
+	return c.Peer.Addr().Unmap().WithZone("")
+}
+
 // apply finds out who the client is and how it reached us, and what the upstream is told about it.
 func (t *trust) apply(x *filter.Exchange) {
-	peer := x.Conn.Peer.Addr().Unmap().WithZone("")
-	if x.Conn.ProxyProtocol.IsValid() {
-		peer = x.Conn.ProxyProtocol.Addr().Unmap().WithZone("")
-	}
+	peer := peerOf(x.Conn)
 	x.Client = peer
 	x.Scheme, x.ForwardedPort = "http", ""
 	if x.Conn.TLS != nil || x.Conn.HTTPS {
 		x.Scheme, x.ForwardedPort = "https", "443"
 	} else {
 		x.ForwardedPort = portText(x, x.Conn.Local.Port())
+		if x.Conn.ProxyProtocolLocal.Port() == 443 {
+			x.Scheme, x.ForwardedPort = "https", "443" // the load balancer ended TLS: as ingress-nginx sees it
+		}
 	}
 	x.ForwardedHost = x.Request.Authority
 	believed := (t.settings.UseForwardedHeaders || t.settings.RealIP) && t.trusts(peer)
-	if believed {
+	if believed && !t.settings.ProxyProtocol {
 		x.Client = t.realClient(&x.Request, peer)
 	}
 	x.ClientText = addrText(x, x.Client)
+	if t.proxyHeader != "" {
+		x.Override(t.proxyHeader, x.ClientText)
+	}
 	if believed && t.settings.UseForwardedHeaders {
 		t.adopt(x)
 	}

@@ -97,6 +97,43 @@ func TestWhoIsBelieved(t *testing.T) {
 	}
 }
 
+func TestWhoIsBelievedBehindAPROXYHeader(t *testing.T) {
+	type want struct{ client, scheme, port, forwardedFor, told string }
+	on := ir.DefaultSettings().Trust
+	on.ProxyProtocol, on.UseForwardedHeaders = true, true
+	lan := on
+	lan.Proxies, lan.ComputeFull, lan.ProxyHeader = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, true, "X-Client"
+	const behind443, behind80 = "192.0.2.1:443", "192.0.2.1:80"
+	for name, tt := range map[string]struct {
+		trust         ir.TrustSettings
+		client, local string
+		fields        []string
+		want          want
+	}{
+		"the header counts, not the field": {on, "203.0.113.5:99", behind80, []string{"X-Forwarded-For", "6.6.6.6"},
+			want{"203.0.113.5", "http", "8080", "203.0.113.5", ""}},
+		"a health check of the load balancer has no client": {on, "", "", []string{"X-Forwarded-For", "6.6.6.6"},
+			want{"10.0.0.9", "http", "8080", "10.0.0.9", ""}},
+		"TLS ended at the load balancer": {on, "203.0.113.5:99", behind443, nil,
+			want{"203.0.113.5", "https", "443", "203.0.113.5", ""}},
+		"a client that is no proxy of ours says nothing about its scheme": {lan, "203.0.113.5:99", behind80, []string{"X-Forwarded-Proto", "https"},
+			want{"203.0.113.5", "http", "8080", "203.0.113.5", "203.0.113.5"}},
+		"a proxy of ours behind the load balancer does": {lan, "10.2.2.2:99", behind80, []string{"X-Forwarded-Proto", "https", "X-Forwarded-For", "6.6.6.6"},
+			want{"10.2.2.2", "https", "443", "6.6.6.6, 10.2.2.2", "10.2.2.2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := exchangeFrom("10.0.0.9:1", false, tt.fields...)
+			x.Conn.ProxyProtocol, _ = netip.ParseAddrPort(tt.client)
+			x.Conn.ProxyProtocolLocal, _ = netip.ParseAddrPort(tt.local)
+			newTrust(tt.trust).apply(x)
+			told, _ := x.Overrides.Find("X-Client")
+			if got := (want{x.ClientText, x.Scheme, x.ForwardedPort, x.ForwardedFor, told}); got != tt.want {
+				t.Errorf("got  %+v\nwant %+v", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestRequestIDIsKeptOrMade(t *testing.T) {
 	settings := ir.DefaultSettings().Trust
 	x := exchangeFrom("10.0.0.9:1", false, "X-Request-ID", "given")

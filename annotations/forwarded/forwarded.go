@@ -44,18 +44,18 @@ var Family = feature.Family{
 		},
 		{
 			Name: "use-proxy-protocol", Type: "bool", Default: "false",
-			Doc:         "Expects a PROXY header on every connection.",
-			Unsupported: "the PROXY protocol is not there yet: connections that begin with its header are refused with 400",
+			Doc: "Demands a PROXY header (version 1 or 2) at the beginning of every connection to the http and https ports, and " +
+				"believes that of trusted peers about the client instead of X-Forwarded-For.",
+			Note: "X-Forwarded-Proto, -Host and -Port are believed, with use-forwarded-headers, only if the address that the header " +
+				"names is trusted, not its sender alone.",
 		},
 		{
 			Name: "proxy-protocol-header-timeout", Type: "time", Default: "5s",
-			Doc:         "How long a PROXY header may take.",
-			Unsupported: "the PROXY protocol is not there yet",
+			Doc: "How long a PROXY header may take.",
 		},
 		{
 			Name: "forwarded-for-proxy-protocol-header", Type: "field name", Default: "X-Forwarded-For",
-			Doc:         "The field that passes the address of the PROXY header on.",
-			Unsupported: "the PROXY protocol is not there yet",
+			Doc: "With use-proxy-protocol, a field besides X-Forwarded-For that tells upstreams the client.",
 		},
 	},
 	Configure: func(in *feature.Reader, out *ir.Settings) {
@@ -65,6 +65,9 @@ var Family = feature.Family{
 		t.ComputeFull = in.Bool("compute-full-forwarded-for")
 		t.ForwardedForHeader = in.Matching("forwarded-for-header", isFieldName, "a field name such as X-Forwarded-For")
 		t.Proxies, _ = in.Prefixes(trusted)
+		t.ProxyProtocol = in.Bool("use-proxy-protocol")
+		t.ProxyTimeout = in.Duration("proxy-protocol-header-timeout")
+		t.ProxyHeader = in.Matching("forwarded-for-proxy-protocol-header", isFieldName, "a field name such as X-Forwarded-For")
 		t.GenerateRequestID = in.Bool("generate-request-id")
 		t.OriginalURI = in.Bool("proxy-add-original-uri-header")
 	},

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/yettproxy/yett/annotations/feature/featuretest"
 	"github.com/yettproxy/yett/proxy/ir"
@@ -24,12 +25,13 @@ func TestAllKeysAreRead(t *testing.T) {
 	got, out := featuretest.Configure(&Family, featuretest.Input{ConfigMap: map[string]string{
 		"use-forwarded-headers": "true", "enable-real-ip": "true", "compute-full-forwarded-for": "true",
 		"forwarded-for-header": "CF-Connecting-IP", "proxy-real-ip-cidr": "10.0.0.0/8, 192.0.2.7",
-		"generate-request-id": "false", "proxy-add-original-uri-header": "true",
+		"generate-request-id": "false", "proxy-add-original-uri-header": "true", "use-proxy-protocol": "true",
+		"proxy-protocol-header-timeout": "2s", "forwarded-for-proxy-protocol-header": "X-Client",
 	}})
 	want := ir.TrustSettings{
 		UseForwardedHeaders: true, RealIP: true, ComputeFull: true, ForwardedForHeader: "CF-Connecting-IP",
 		Proxies:     []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")},
-		OriginalURI: true,
+		OriginalURI: true, ProxyProtocol: true, ProxyTimeout: 2 * time.Second, ProxyHeader: "X-Client",
 	}
 	if fmt.Sprint(got.Trust) != fmt.Sprint(want) {
 		t.Errorf("%+v, want %+v", got.Trust, want)

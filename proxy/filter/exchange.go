@@ -28,8 +28,9 @@ type Conn struct {
 	Serial uint64
 	// Peer and Local are the ends of the TCP connection.
 	Peer, Local netip.AddrPort
-	// ProxyProtocol is the source address that a PROXY header named; invalid if there was none.
-	ProxyProtocol netip.AddrPort
+	// ProxyProtocol is the client that the PROXY header of a trusted peer named, ProxyProtocolLocal what that client
+	// connected to; both are invalid if there was no header, or none that is believed.
+	ProxyProtocol, ProxyProtocolLocal netip.AddrPort
 	// Raw is the socket of the client, below TLS: the forwarder looks through it whether the client is
 	// still there. nil if there is none to look at.
 	Raw syscall.RawConn

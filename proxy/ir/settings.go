@@ -33,6 +33,13 @@ type TrustSettings struct {
 	ForwardedForHeader string
 	// Proxies are the peers that are believed (proxy-real-ip-cidr).
 	Proxies []netip.Prefix
+	// ProxyProtocol demands a PROXY header on every connection and believes that of trusted peers about the client, instead
+	// of any field (use-proxy-protocol). ProxyTimeout limits the wait for it (proxy-protocol-header-timeout), and
+	// ProxyHeader is a field besides X-Forwarded-For that tells upstreams the client then
+	// (forwarded-for-proxy-protocol-header).
+	ProxyProtocol bool
+	ProxyTimeout  time.Duration
+	ProxyHeader   string
 	// GenerateRequestID makes an X-Request-ID where the client sent none.
 	GenerateRequestID bool
 	// OriginalURI sends X-Original-URI upstream (proxy-add-original-uri-header).
@@ -121,6 +128,7 @@ func DefaultSettings() Settings {
 		Limits: wire.DefaultLimits(),
 		Trust: TrustSettings{
 			ForwardedForHeader: "X-Forwarded-For", GenerateRequestID: true,
+			ProxyTimeout: 5 * time.Second, ProxyHeader: "X-Forwarded-For",
 			Proxies: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")},
 		},
 		Headers:      HeaderSettings{HSTS: "max-age=31536000; includeSubDomains"},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/preamble"
 )
 
 // The states of a connection. Only the engine leaves active and tunnel; idle is left by the engine when a
@@ -30,6 +31,7 @@ type tracked struct {
 	info     filter.Conn
 	listener *Listener
 	raw      net.Conn
+	policy   *Policy
 	// opened is when the client could first send a request, in nanoseconds since 1970.
 	opened   atomic.Int64
 	state    atomic.Uint32
@@ -68,7 +70,7 @@ func (l *Listener) begin(raw net.Conn, https bool) {
 		return
 	}
 	l.handled.Add(1)
-	c := &tracked{listener: l, raw: raw}
+	c := &tracked{listener: l, raw: raw, policy: l.policy.Load()}
 	c.opened.Store(time.Now().UnixNano())
 	c.info = filter.Conn{
 		Serial: serial, Peer: addrPort(raw.RemoteAddr()), Local: addrPort(raw.LocalAddr()), HTTPS: https, Watch: c,
@@ -76,7 +78,7 @@ func (l *Listener) begin(raw net.Conn, https bool) {
 	if sc, ok := raw.(syscall.Conn); ok {
 		c.info.Raw, _ = sc.SyscallConn()
 	}
-	if !https {
+	if !https && !c.policy.ProxyProtocol {
 		c.state.Store(idle)
 	}
 	l.conns.add(c)
@@ -103,13 +105,52 @@ func (l *Listener) serve(c *tracked) {
 		l.conns.remove(c)
 		l.open.Add(-1)
 	}()
+	if c.policy.ProxyProtocol && !l.takeHeader(c) {
+		return
+	}
 	conn := c.raw
 	if c.info.HTTPS {
+		if l.diverted(c) {
+			return
+		}
 		if conn = l.handshake(c); conn == nil {
 			return
 		}
 	}
 	l.options.Server.Serve(l.ctx, conn, &c.info)
+}
+
+// takeHeader reads the PROXY header that must come first, and reports whether it did. Whoever connects must send one, but
+// only those who are trusted say with it who the client is.
+func (l *Listener) takeHeader(c *tracked) bool {
+	header, err := preamble.TakeProxy(c.raw, c.policy.HeaderTimeout)
+	if err != nil {
+		l.headless.Add(1)
+		return false
+	}
+	if c.policy.Trusted != nil && c.policy.Trusted(c.info.Peer.Addr()) {
+		c.info.ProxyProtocol, c.info.ProxyProtocolLocal = header.Source, header.Destination
+	}
+	if !c.info.HTTPS {
+		c.opened.Store(time.Now().UnixNano())
+		c.state.Store(idle)
+	}
+	return true
+}
+
+// diverted lets the Diverter serve a connection whose client asks for a name that it takes. It reports whether the
+// connection is over.
+func (l *Listener) diverted(c *tracked) bool {
+	d := l.options.Diverter
+	if d == nil || !d.Diverts() {
+		return false
+	}
+	name, err := preamble.PeekName(c.raw, l.options.HandshakeTimeout)
+	if err != nil {
+		l.failed.Add(1)
+		return true
+	}
+	return d.Divert(l.ctx, c.raw, &c.info, name)
 }
 
 // handshake does the TLS handshake. It returns nil if that failed.

@@ -9,6 +9,10 @@
 // finish, are cut one after the other over the last quarter of that time, so that their clients do not
 // come back in one wave.
 //
-// Package proxy and cmd may import it; it imports proxy/filter and proxy/wire. A Listener is safe for
+// What a client sends ahead of its protocol is dealt with here: the PROXY header of a load balancer, if the Policy
+// demands one, and the server name of a TLS connection that a Diverter may take away unopened. Where neither is
+// asked for, a connection costs one atomic load for it.
+//
+// Package proxy, proxy/stream and cmd may import it; it imports proxy/filter, proxy/preamble and proxy/wire. A Listener is safe for
 // concurrent use.
 package listen

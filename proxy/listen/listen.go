@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,6 +32,8 @@ type Options struct {
 	Server ConnServer
 	// HandshakeTimeout limits the TLS handshake; 0 for 10 seconds.
 	HandshakeTimeout time.Duration
+	// Diverter takes connections off the https addresses before TLS begins; nil for none.
+	Diverter Diverter
 	// MaxConnections is how many connections may be open at once; 0 for no limit. Those beyond are closed
 	// at once.
 	MaxConnections int
@@ -38,6 +41,29 @@ type Options struct {
 	// panics. It is called seldom, from any goroutine.
 	Errors func(error)
 }
+
+// Diverter takes some TLS connections away unopened, by the name that their client asks for.
+type Diverter interface {
+	// Diverts reports whether any name is taken. As long as it says no, connections are not looked into.
+	Diverts() bool
+	// Divert serves a connection of which nothing has been read to its end and returns true, or leaves it alone and returns
+	// false. serverName is as the client wrote it, "" if it named none.
+	Divert(ctx context.Context, conn net.Conn, info *filter.Conn, serverName string) bool
+}
+
+// Policy is what may change while a Listener is at work. It is immutable once it is handed over.
+type Policy struct {
+	// ProxyProtocol demands a PROXY header ahead of everything else on every connection (use-proxy-protocol).
+	ProxyProtocol bool
+	// HeaderTimeout limits the wait for it; 0 for 5 seconds (proxy-protocol-header-timeout).
+	HeaderTimeout time.Duration
+	// Trusted says whose headers are believed (proxy-real-ip-cidr); those of others are read and forgotten. nil believes
+	// nobody.
+	Trusted func(peer netip.Addr) bool
+}
+
+// defaultHeaderTimeout is how long a PROXY header may take: nginx's default in ingress-nginx.
+const defaultHeaderTimeout = 5 * time.Second
 
 // defaultHandshakeTimeout is how long a TLS handshake may take.
 const defaultHandshakeTimeout = 10 * time.Second
@@ -51,6 +77,7 @@ type Listener struct {
 	cancel context.CancelFunc
 	unhook func() bool
 
+	policy   atomic.Pointer[Policy]
 	draining atomic.Bool
 	// idleEnd is set once connections may wait for requests no more.
 	idleEnd atomic.Bool
@@ -64,6 +91,7 @@ type Listener struct {
 	handled  atomic.Uint64
 	open     atomic.Int64
 	failed   atomic.Uint64 // TLS handshakes
+	headless atomic.Uint64 // connections closed for want of a PROXY header
 }
 
 // New binds all addresses. Nothing is accepted until Start. Whoever made it must call Drain in the end.
@@ -80,6 +108,7 @@ func New(o Options) (*Listener, error) {
 	l := &Listener{options: o, stopped: make(chan struct{}), unhook: func() bool { return true }}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.conns.init()
+	l.policy.Store(&Policy{})
 	for _, address := range o.HTTP {
 		if err := l.bind(&l.plain, address); err != nil {
 			return nil, err
@@ -91,6 +120,14 @@ func New(o Options) (*Listener, error) {
 		}
 	}
 	return l, nil
+}
+
+// Configure takes over a policy, for connections that are accepted from now on.
+func (l *Listener) Configure(p Policy) {
+	if p.HeaderTimeout <= 0 {
+		p.HeaderTimeout = defaultHeaderTimeout
+	}
+	l.policy.Store(&p)
 }
 
 // bind adds a listener, or closes all.
@@ -194,11 +231,13 @@ type Stats struct {
 	Active, Reading, Writing, Waiting int
 	// HandshakeErrors counts TLS handshakes that failed since the start.
 	HandshakeErrors uint64
+	// HeaderErrors counts connections that were closed since they did not begin with a good PROXY header.
+	HeaderErrors uint64
 }
 
 // Stats counts the connections. It looks at each of them, so it is for scrapes, not for requests.
 func (l *Listener) Stats() Stats {
-	s := Stats{Accepted: l.accepted.Load(), Handled: l.handled.Load(), HandshakeErrors: l.failed.Load()}
+	s := Stats{Accepted: l.accepted.Load(), Handled: l.handled.Load(), HandshakeErrors: l.failed.Load(), HeaderErrors: l.headless.Load()}
 	closed := l.conns.each(func(c *tracked) {
 		s.Active++
 		switch c.state.Load() {

@@ -20,6 +20,8 @@ type ConnStats struct {
 	Active, Reading, Writing, Waiting int
 	// HandshakeErrors counts TLS handshakes that failed since the start.
 	HandshakeErrors uint64
+	// HeaderErrors counts connections without a good PROXY header where one is demanded.
+	HeaderErrors uint64
 }
 
 // Sources are where the Process metrics come from. Nil functions count as 0.
@@ -52,6 +54,7 @@ const (
 	procStart
 	ownLogDropped
 	ownHandshakeErrors
+	ownHeaderErrors
 )
 
 // NewProcess returns the metrics of this process.
@@ -73,6 +76,7 @@ func NewProcess(o Options, sources Sources) *Process {
 	describe(nginx+"oldest_start_time_seconds", "start time in seconds since 1970/01/01")
 	describe("yett_access_log_dropped_lines_total", "Access-log lines dropped because the log's sink was slower than the load")
 	describe("yett_tls_handshake_errors_total", "TLS handshakes with clients that failed")
+	describe("yett_proxy_protocol_errors_total", "Connections closed since they did not begin with a good PROXY header")
 	return p
 }
 
@@ -106,6 +110,7 @@ func (p *Process) Collect(ch chan<- prometheus.Metric) {
 	counter(procConnectionsTotal, float64(c.Handled), "handled")
 	counter(procRequestsTotal, float64(c.Requests))
 	counter(ownHandshakeErrors, float64(c.HandshakeErrors))
+	counter(ownHeaderErrors, float64(c.HeaderErrors))
 	if p.sources.LogLinesDropped != nil {
 		counter(ownLogDropped, float64(p.sources.LogLinesDropped()))
 	} else {

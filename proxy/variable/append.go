@@ -211,6 +211,15 @@ func appendConn(dst []byte, c *filter.Conn, what code) ([]byte, bool) {
 		return appendAddr(dst, c.ProxyProtocol.Addr())
 	case proxyProtocolPort:
 		return appendPort(dst, c.ProxyProtocol)
+	case proxyProtocolLocalAddr:
+		return appendAddr(dst, c.ProxyProtocolLocal.Addr())
+	case proxyProtocolLocalPort:
+		return appendPort(dst, c.ProxyProtocolLocal)
+	case clientPort:
+		if c.ProxyProtocol.IsValid() {
+			return appendPort(dst, c.ProxyProtocol)
+		}
+		return appendPort(dst, c.Peer)
 	}
 	return dst, false
 }

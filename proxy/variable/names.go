@@ -87,6 +87,9 @@ const (
 	localPort
 	proxyProtocolAddr
 	proxyProtocolPort
+	proxyProtocolLocalAddr
+	proxyProtocolLocalPort
+	clientPort
 )
 
 // kindAttempts
@@ -159,9 +162,11 @@ var known = map[string]op{
 	"time_local": {kind: kindNumber, code: timeLocal}, "time_iso8601": {kind: kindNumber, code: timeISO},
 	"connection": {kind: kindNumber, code: connection}, "connection_requests": {kind: kindNumber, code: connectionRequests},
 	"realip_remote_addr": {kind: kindNumber, code: peerAddr}, "realip_remote_port": {kind: kindNumber, code: peerPort},
-	"remote_port": {kind: kindNumber, code: peerPort},
+	"remote_port": {kind: kindNumber, code: clientPort},
 	"server_addr": {kind: kindNumber, code: localAddr}, "server_port": {kind: kindNumber, code: localPort},
 	"proxy_protocol_addr": {kind: kindNumber, code: proxyProtocolAddr}, "proxy_protocol_port": {kind: kindNumber, code: proxyProtocolPort},
+	"proxy_protocol_server_addr": {kind: kindNumber, code: proxyProtocolLocalAddr},
+	"proxy_protocol_server_port": {kind: kindNumber, code: proxyProtocolLocalPort},
 
 	"upstream_addr": {kind: kindAttempts, code: attemptAddr}, "upstream_status": {kind: kindAttempts, code: attemptStatus},
 	"upstream_response_length": {kind: kindAttempts, code: attemptLength}, "upstream_bytes_received": {kind: kindAttempts, code: attemptLength},
@@ -191,7 +196,7 @@ const absent = " ancient_browser auth_cookie body_bytes_received cache_path conn
 	"invalid_referer jwt_payload limit_conn_status limit_rate limit_req_status memcached_key modern_browser " +
 	"msie opentelemetry_context_b3 opentelemetry_context_traceparent opentelemetry_span_id opentelemetry_trace_id " +
 	"otel_parent_id otel_parent_sampled otel_span_id otel_trace_id proxy_internal_body_length " +
-	"proxy_internal_chunked proxy_protocol_server_addr proxy_protocol_server_port realpath_root request_body " +
+	"proxy_internal_chunked realpath_root request_body " +
 	"request_body_file request_filename secure_link secure_link_expires session_time slice_range " +
 	"ssl_ciphers ssl_client_cert ssl_client_raw_cert ssl_client_s_dn_legacy ssl_client_i_dn_legacy " +
 	"ssl_client_v_end ssl_client_v_remain ssl_client_v_start ssl_curve ssl_curves ssl_early_data ssl_session_id " +

@@ -37,7 +37,7 @@ func newExchange() *filter.Exchange {
 		Conn: &filter.Conn{
 			Serial: 42, Peer: netip.MustParseAddrPort("[::ffff:10.0.0.9]:5555"),
 			Local: netip.MustParseAddrPort("10.0.0.1:8443"), HTTPS: true, Requests: 3,
-			ProxyProtocol: netip.MustParseAddrPort("192.0.2.7:700"),
+			ProxyProtocol: netip.MustParseAddrPort("192.0.2.7:700"), ProxyProtocolLocal: netip.MustParseAddrPort("192.0.2.1:443"),
 			TLS: &tls.ConnectionState{
 				Version: tls.VersionTLS12, CipherSuite: tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, ServerName: "a.test",
 				NegotiatedProtocol: "http/1.1",
@@ -84,8 +84,8 @@ func newExchange() *filter.Exchange {
 func TestVariables(t *testing.T) {
 	hostname, _ := os.Hostname()
 	for name, want := range map[string]string{
-		"remote_addr": "203.0.113.5", "remote_port": "5555", "realip_remote_addr": "10.0.0.9", "the_real_ip": "203.0.113.5",
-		"proxy_protocol_addr": "192.0.2.7", "proxy_protocol_port": "700",
+		"remote_addr": "203.0.113.5", "remote_port": "700", "realip_remote_port": "5555", "realip_remote_addr": "10.0.0.9", "the_real_ip": "203.0.113.5",
+		"proxy_protocol_addr": "192.0.2.7", "proxy_protocol_port": "700", "proxy_protocol_server_addr": "192.0.2.1", "proxy_protocol_server_port": "443",
 		"request": "GET /api/x%20y?a=1&B=two&a=3 HTTP/1.1", "request_method": "GET",
 		"request_uri": "/api/x%20y?a=1&B=two&a=3", "uri": "/api/x y", "document_uri": "/api/x y",
 		"args": "a=1&B=two&a=3", "query_string": "a=1&B=two&a=3", "is_args": "?",
