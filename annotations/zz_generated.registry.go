@@ -8,11 +8,13 @@ import (
 	"github.com/yettproxy/yett/annotations/affinity"
 	"github.com/yettproxy/yett/annotations/alias"
 	"github.com/yettproxy/yett/annotations/backend"
+	"github.com/yettproxy/yett/annotations/bandwidth"
 	"github.com/yettproxy/yett/annotations/basicauth"
 	"github.com/yettproxy/yett/annotations/body"
 	"github.com/yettproxy/yett/annotations/canary"
 	"github.com/yettproxy/yett/annotations/clientlimits"
 	"github.com/yettproxy/yett/annotations/cors"
+	"github.com/yettproxy/yett/annotations/customerrors"
 	"github.com/yettproxy/yett/annotations/extauth"
 	"github.com/yettproxy/yett/annotations/feature"
 	"github.com/yettproxy/yett/annotations/forwarded"
@@ -42,9 +44,11 @@ func Families() []feature.Family {
 		affinity.Family,
 		alias.Family,
 		backend.Family,
+		bandwidth.Family,
 		body.Family,
 		canary.Family,
 		clientlimits.Family,
+		customerrors.Family,
 		forwarded.Family,
 		guard.Family,
 		headers.Family,

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/forward"
 	"github.com/yettproxy/yett/proxy/route"
 	"github.com/yettproxy/yett/proxy/wire"
 )
@@ -81,6 +82,8 @@ type disposition struct {
 	route    *route.Route
 	// passed is how many filters let the request go on; their Finish is due.
 	passed int
+	// explaining says that the error pages answer.
+	explaining bool
 	// responded says that the head of the final response was handed to the stream.
 	responded bool
 }
@@ -100,11 +103,14 @@ func (d *disposition) run(x *filter.Exchange) {
 	}
 	if u == nil {
 		x.Reply(r.Missing)
+		if d.explains(x) {
+			d.explain(x)
+		}
 		return
 	}
 	if !u.Ready() && r.Default != nil {
 		u = r.Default
-		tellStandIn(x, &r.Origin)
+		tellWhy(x, &r.Origin, 503)
 	}
 	x.Upstream = u.Key()
 	d.snapshot.settings.overrideRequest(x)
@@ -112,22 +118,17 @@ func (d *disposition) run(x *filter.Exchange) {
 		x.UpstreamHost = x.ForwardedHost // nginx: $best_http_host
 	}
 	d.proxy.forwarder.Do(x, r.Plan, u, d)
-}
-
-// tellStandIn tells the Service of default-backend whom it stands in for, as ingress-nginx does. The client cannot say
-// any of it itself.
-func tellStandIn(x *filter.Exchange, o *filter.Origin) {
-	x.Override("X-Code", "503")
-	x.Override("X-Format", x.Request.Fields.Value(wire.Accept))
-	x.Override("X-Namespace", o.Namespace)
-	x.Override("X-Ingress-Name", o.Ingress)
-	x.Override("X-Service-Name", o.Service)
-	x.Override("X-Service-Port", o.ServicePort)
+	if d.explains(x) && !d.responded && !x.ClientGone {
+		d.explain(x)
+	}
 }
 
 // Respond is called by the forwarder once the head of the final response is in x.Response; it sends the
 // head. Implements forward.Responder.
 func (d *disposition) Respond(x *filter.Exchange) error {
+	if !x.Local && d.explains(x) {
+		return forward.ErrReplaced
+	}
 	d.responded = true
 	var list []filter.ResponseFilter
 	if d.route != nil {

@@ -29,6 +29,8 @@ type Intent struct {
 	// DefaultBackend names a Service of the same namespace that answers while the main one has no
 	// endpoints, or "".
 	DefaultBackend string
+	// Errors are the statuses that the default backend answers instead of the Service (custom-http-errors).
+	Errors ir.Statuses
 	// Host is what acts on whole hosts; the oldest Ingress that sets a thing wins.
 	Host HostIntent
 	// CrossNamespace says that the operator lets an Ingress act on hosts and paths of other namespaces

@@ -10,24 +10,6 @@ var traffic = []feature.Key{
 		Unsupported: "not there yet: TLS ends here, and requests go to the Service in cleartext unless backend-protocol says otherwise",
 	},
 	{
-		Name: "custom-http-errors", Type: "list of statuses", Global: "custom-http-errors",
-		Doc:         "Statuses that the default backend answers instead.",
-		Unsupported: "not there yet: clients get the answer of the Service",
-	},
-	{
-		Name: "disable-proxy-intercept-errors", Type: "bool", Default: "false", Global: "disable-proxy-intercept-errors",
-		Doc:      "Switches custom-http-errors off.",
-		NoEffect: "custom-http-errors is not there yet, so there is nothing to switch off",
-	},
-	{
-		Name: "limit-rate", Type: "KB per second", Default: "0", Global: "limit-rate",
-		Doc: "The bandwidth of a response.", Unsupported: notYet,
-	},
-	{
-		Name: "limit-rate-after", Type: "KB", Default: "0", Global: "limit-rate-after",
-		Doc: "How much of a response limit-rate leaves alone.", Unsupported: notYet,
-	},
-	{
 		Name: "mirror-target", Type: "URL with variables", Default: "off", Risk: feature.High,
 		Doc: "Where a copy of each request goes.", Unsupported: "not there yet: requests are not mirrored",
 	},

@@ -7,9 +7,6 @@ import (
 	"github.com/yettproxy/yett/annotations/feature"
 )
 
-// notYet is what is said of keys that have their place in later versions.
-const notYet = "not there yet: the Ingress is served as if it were not set"
-
 // Family declares the keys.
 var Family = feature.Family{
 	Name:     "unsupported",

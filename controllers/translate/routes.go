@@ -94,8 +94,22 @@ func (w *world) route(r *ir.Route, h *host, c *claim, regex bool) {
 	if !regex && !c.implicit {
 		c.criticise()
 	}
-	if d := p.standIn; d != nil && !c.fallback {
+	if c.fallback {
+		return
+	}
+	if d := p.standIn; d != nil {
 		r.Backend.Default, d.routed = d.Key, true
+	}
+	if in.Errors.IsZero() {
+		return
+	}
+	r.Backend.Errors = in.Errors
+	pages := p.standIn
+	if pages == nil {
+		pages = w.fallback
+	}
+	if pages != nil {
+		r.Backend.ErrorPages, pages.routed = pages.Key, true
 	}
 }
 

@@ -32,6 +32,7 @@ type flight struct {
 	trailers wire.Fields // of the response
 	choice   upstream.Choice
 	body     body
+	pacer    pacer
 
 	// conn is the connection of the try under way, or nil; cancel ends the dialling under way, or is nil.
 	// The watch reads them while the flight waits.
@@ -62,6 +63,7 @@ func (s *flight) reset() {
 	s.trailers.Reset()
 	s.choice.Reset()
 	s.forwarder, s.x, s.plan, s.target, s.upstream, s.responder, s.raw = nil, nil, nil, nil, nil, nil, nil
+	s.pacer = pacer{}
 	s.cancel, s.began, s.tried = nil, 0, 0
 	s.fresh, s.gone, s.sent = false, false, false
 }

@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -20,11 +21,15 @@ type Options struct {
 	KeepAlive net.KeepAliveConfig
 }
 
+// ErrReplaced is what a Responder returns for a response that is not to be sent: the exchange is given back unanswered, with
+// the response in it, and may be forwarded again.
+var ErrReplaced = errors.New("forward: response is replaced")
+
 // Responder sends the head of the final response.
 type Responder interface {
 	// Respond is called at most once for an exchange, when the head of an endpoint's final response is in
 	// x.Response: it lets the response filters change it and hands it to x.Stream. An error means that the
-	// client is gone. It is not called for what the Forwarder leaves in x as an answer of the proxy's own.
+	// client is gone, unless it is ErrReplaced. It is not called for what the Forwarder leaves in x as an answer of the proxy's own.
 	Respond(x *filter.Exchange) error
 }
 
@@ -77,6 +82,7 @@ func prune(r *upstream.Registry, every time.Duration, stop <-chan struct{}) {
 //   - answered: the responder was called, x.Stream was finished, hijacked or aborted;
 //   - x.Local: nothing was sent, and the answer of the proxy's own is in x for the caller to send (502,
 //     503, 504, 413, …);
+//   - given back: the responder returned ErrReplaced; nothing was sent, x.Response is the endpoint's;
 //   - x.ClientGone: the client went away; x.Stream was aborted.
 //
 // What was tried is in x.Attempts.

@@ -17,7 +17,11 @@ func (s *flight) relay(e *upstream.Endpoint, a *filter.Attempt, start int64) {
 	if s.target != nil && s.target.affinity != nil {
 		s.target.affinity.issue(x, s.upstream, &s.choice)
 	}
-	if s.responder.Respond(x) != nil {
+	if err := s.responder.Respond(x); err != nil {
+		if err == ErrReplaced {
+			s.giveBack(a, start)
+			return
+		}
 		s.abandon(a, start)
 		return
 	}
@@ -26,7 +30,7 @@ func (s *flight) relay(e *upstream.Endpoint, a *filter.Attempt, start int64) {
 		return
 	}
 	s.wait.begin()
-	n, readErr, writeErr := s.conn.CopyBody(x.Stream)
+	n, readErr, writeErr := s.conn.CopyBody(s.paced(x.Stream))
 	s.gone = s.wait.end()
 	a.Bytes = n
 	a.Total = time.Duration(upstream.Now() - start)
@@ -39,6 +43,16 @@ func (s *flight) relay(e *upstream.Endpoint, a *filter.Attempt, start int64) {
 	default:
 		s.finish()
 	}
+}
+
+// giveBack ends the forwarding of an exchange whose response somebody else gives.
+func (s *flight) giveBack(a *filter.Attempt, start int64) {
+	if s.body.stop(s) {
+		s.discard()
+	} else {
+		s.drop()
+	}
+	a.Total = time.Duration(upstream.Now() - start)
 }
 
 // goner reports whether a stream knows that its client has given it up.

@@ -93,6 +93,10 @@ type Backend struct {
 	Canary *Canary
 	// Default replaces Upstream while that has no endpoint (annotation default-backend); zero for none.
 	Default upstream.Key
+	// Errors are the statuses that ErrorPages answers instead (custom-http-errors); with the zero key the proxy's own
+	// pages do.
+	Errors     Statuses
+	ErrorPages upstream.Key
 	// Missing is the status answered when Upstream is the zero key: 404 where there is no Service to ask,
 	// 503 where there should be one.
 	Missing int
@@ -135,6 +139,8 @@ type Policy struct {
 	RelativeRedirects, PortInRedirects bool
 	// CookieDomain and CookiePath rewrite attributes of Set-Cookie: "from to", or "".
 	CookieDomain, CookiePath string
+	// Rate is the most bytes a second of a response body once RateAfter bytes are sent; 0 for no limit.
+	Rate, RateAfter int64
 }
 
 // Protocol is what is spoken to the upstream.

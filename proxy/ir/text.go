@@ -117,6 +117,13 @@ func (t *text) route(r *Route) {
 	if d := r.Backend.Default; !d.IsZero() {
 		t.line(2, "without endpoints -> ", d.String())
 	}
+	if e := r.Backend.Errors; !e.IsZero() {
+		pages := "pages of our own"
+		if !r.Backend.ErrorPages.IsZero() {
+			pages = r.Backend.ErrorPages.String()
+		}
+		t.line(2, "errors ", e.String(), " -> ", pages)
+	}
 	for _, f := range r.Filters {
 		t.line(2, describe(f))
 	}

@@ -31,6 +31,7 @@ func (c *compiler) route(spec *ir.Route, host *ir.VirtualHost) *Route {
 
 // backend builds what leads to the upstreams of a route. One without a main upstream leads to its default.
 func (c *compiler) backend(r *Route, b *ir.Backend) {
+	c.errorPages(r, b)
 	key := b.Upstream
 	if key.IsZero() {
 		key = b.Default
@@ -60,6 +61,27 @@ func (c *compiler) backend(r *Route, b *ir.Backend) {
 	}
 }
 
+// errorPages builds what answers instead of errors. They are asked in plain HTTP, whatever the Service of the route speaks, and
+// nothing of their answers is rewritten.
+func (c *compiler) errorPages(r *Route, b *ir.Backend) {
+	if b.Errors.IsZero() {
+		return
+	}
+	r.Errors = &ErrorPages{Statuses: b.Errors}
+	if b.ErrorPages.IsZero() || c.env.Forwarder == nil {
+		return
+	}
+	pages := c.target(b.ErrorPages)
+	policy := ir.DefaultPolicy()
+	policy.Connect, policy.Read, policy.Send, policy.Retry = r.Policy.Connect, r.Policy.Read, r.Policy.Send, r.Policy.Retry
+	plan, err := c.env.Forwarder.Compile(forward.Spec{Origin: &r.Origin, Policy: c.policy(&policy), Trust: &c.settings.Trust, Main: pages.settings})
+	if err != nil {
+		c.problem(r, "custom-http-errors: the proxy's own pages answer: "+err.Error())
+		return
+	}
+	r.Errors.Upstream, r.Errors.Plan = pages.upstream, plan
+}
+
 // deny makes a route answer 503, and reports why.
 func (c *compiler) deny(r *Route, reason string) {
 	c.problem(r, reason)
@@ -67,7 +89,7 @@ func (c *compiler) deny(r *Route, reason string) {
 		r.Deny, r.DenyReason = 503, reason
 	}
 	r.Filters, r.Response, r.Finishers = nil, nil, nil
-	r.Split, r.Default, r.Plan = Split{}, nil, nil
+	r.Split, r.Default, r.Errors, r.Plan = Split{}, nil, nil, nil
 }
 
 // policy returns the policy as all routes share it that have the same.

@@ -57,6 +57,8 @@ type Route struct {
 	Split Split
 	// Default replaces the upstream while that has no endpoint; nil for none.
 	Default *upstream.Upstream
+	// Errors says which answers are replaced, and by whose; nil for none.
+	Errors *ErrorPages
 	// Missing is the status that answers if Split leads nowhere.
 	Missing int
 	// Policy is how requests are forwarded. Routes with the same policy share it.
@@ -71,6 +73,15 @@ type Route struct {
 	// route has neither filters nor an upstream.
 	Deny       int
 	DenyReason string
+}
+
+// ErrorPages is the Service that answers instead of errors (custom-http-errors).
+type ErrorPages struct {
+	// Statuses are what is replaced.
+	Statuses ir.Statuses
+	// Upstream is asked instead, by Plan; both are nil if the proxy's own pages answer.
+	Upstream *upstream.Upstream
+	Plan     *forward.Plan
 }
 
 // Finisher is a filter that wants to know when the exchange is over. It is told if at least Index+1
