@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // haproxy runs HAProxy with a configuration until the test ends, and waits until its first address, which must be in the
@@ -27,13 +29,13 @@ func haproxy(t *testing.T, address, config string) {
 	file := filepath.Join(t.TempDir(), "haproxy.cfg")
 	put(t, file, "defaults\n\tmode tcp\n\ttimeout connect 5s\n\ttimeout client 20s\n\ttimeout server 20s\n"+config)
 	cmd := exec.Command(path, "-db", "-f", file)
-	out := &lockedBuffer{}
-	cmd.Stdout, cmd.Stderr = out, out
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Signal(syscall.SIGTERM); _ = cmd.Wait() })
-	until(t, 5*time.Second, "haproxy", func() bool {
+	harness.Until(t, 5*time.Second, "haproxy", func() bool {
 		c, err := net.Dial("tcp", address)
 		if err != nil {
 			return false
@@ -89,7 +91,7 @@ func TestHAProxySpeaksThePROXYProtocolToUs(t *testing.T) {
 	haproxy(t, at(0), fmt.Sprintf(
 		"listen v1\n\tbind %s\n\tserver s %s send-proxy\nlisten v2\n\tbind %s\n\tserver s %s send-proxy-v2\n"+
 			"listen tls1\n\tbind %s\n\tserver s %s send-proxy\nlisten tls2\n\tbind %s\n\tserver s %s send-proxy-v2 proxy-v2-options unique-id,crc32c\n",
-		at(0), s.gate.http, at(1), s.gate.http, at(2), s.gate.https, at(3), s.gate.https))
+		at(0), s.gate.HTTP, at(1), s.gate.HTTP, at(2), s.gate.HTTPS, at(3), s.gate.HTTPS))
 	for i, name := range []string{"v1", "v2", "TLS v1", "TLS v2 with extensions"} {
 		client := fmt.Sprintf("127.5.0.%d", i+1)
 		open := func(address string) net.Conn {
@@ -106,7 +108,7 @@ func TestHAProxySpeaksThePROXYProtocolToUs(t *testing.T) {
 		}
 		_, port := hostPort(t, c.LocalAddr().String())
 		line := fmt.Sprintf("%s:%s %s %d 127.0.0.1 /%d", client, port, client, ports[i], i)
-		until(t, 3*time.Second, name+": log line "+line, func() bool { return strings.Contains(s.gate.out.String(), line) })
+		harness.Until(t, 3*time.Second, name+": log line "+line, func() bool { return strings.Contains(s.gate.Output(), line) })
 		if r := s.exchange(open(client), "GET", "listed.test", "/", ""); r.Status != 200 {
 			t.Errorf("%s: a client on the allow list: %s", name, r)
 		}
@@ -130,7 +132,7 @@ func TestThePROXYProtocolIsDemandedOfAllAndBelievedOfSome(t *testing.T) {
 	s.start()
 	const header = "PROXY TCP4 192.0.2.7 198.51.100.1 700 443\r\n"
 	send := func(text string) string {
-		c := from(t, "127.5.0.1", s.gate.http)
+		c := from(t, "127.5.0.1", s.gate.HTTP)
 		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
 		_, _ = io.WriteString(c, text+"GET /x HTTP/1.1\r\nHost: open.test\r\nConnection: close\r\n\r\n")
 		answer, _ := io.ReadAll(c)
@@ -140,7 +142,7 @@ func TestThePROXYProtocolIsDemandedOfAllAndBelievedOfSome(t *testing.T) {
 		t.Errorf("switched off, a header is a bad request: %.100q", got)
 	}
 	s.edit("settings", configMap("ssl-redirect: false", "use-proxy-protocol: true", "proxy-real-ip-cidr: 127.5.0.1", "proxy-protocol-header-timeout: 300ms"))
-	until(t, 5*time.Second, "use-proxy-protocol", func() bool { return strings.Contains(send(header), `"192.0.2.7"`) })
+	harness.Until(t, 5*time.Second, "use-proxy-protocol", func() bool { return strings.Contains(send(header), `"192.0.2.7"`) })
 	for name, text := range map[string]string{
 		"no header": "", "a header with a mistake": "PROXY TCP4 192.0.2.7\r\n",
 		"version 1 of 108 bytes":  "PROXY UNKNOWN " + strings.Repeat("x", 92) + "\r\n",
@@ -156,7 +158,7 @@ func TestThePROXYProtocolIsDemandedOfAllAndBelievedOfSome(t *testing.T) {
 			t.Errorf("%s: %.300q, want the peer as the client", name, got)
 		}
 	}
-	slow := from(t, "127.5.0.1", s.gate.http)
+	slow := from(t, "127.5.0.1", s.gate.HTTP)
 	began := time.Now()
 	_ = slow.SetDeadline(began.Add(10 * time.Second))
 	_, _ = io.WriteString(slow, "PROXY ")
@@ -164,11 +166,11 @@ func TestThePROXYProtocolIsDemandedOfAllAndBelievedOfSome(t *testing.T) {
 		t.Errorf("a header that does not come: %d %v after %s", n, err, time.Since(began))
 	}
 	s.edit("settings", configMap("ssl-redirect: false", "use-proxy-protocol: true", "proxy-real-ip-cidr: 10.0.0.0/8"))
-	until(t, 5*time.Second, "a stranger is not believed", func() bool { return strings.Contains(send(header), `"127.5.0.1"`) })
-	if status, _, err := ask(browser(t), s.gate.health, "x", "/healthz"); status != 200 {
+	harness.Until(t, 5*time.Second, "a stranger is not believed", func() bool { return strings.Contains(send(header), `"127.5.0.1"`) })
+	if status, _, err := harness.Ask(harness.Browser(t), s.gate.Health, "x", "/healthz"); status != 200 {
 		t.Errorf("the health port wants a header, too: %d %v", status, err)
 	}
-	if _, metrics, _ := ask(browser(t), s.gate.health, "x", "/metrics"); !strings.Contains(metrics, "yett_proxy_protocol_errors_total") {
+	if _, metrics, _ := harness.Ask(harness.Browser(t), s.gate.Health, "x", "/metrics"); !strings.Contains(metrics, "yett_proxy_protocol_errors_total") {
 		t.Error("no metric counts connections without a header")
 	}
 }
