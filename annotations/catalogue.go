@@ -72,6 +72,9 @@ func (c *Catalogue) Apply(src *feature.Source) (*feature.Intent, []feature.Probl
 	return c.apply(c.open(src, &rules), &rules)
 }
 
+// RulesOf reads the operator's rules out of the data of the controller's ConfigMap.
+func RulesOf(globals map[string]string) guard.Rules { return all.readRules(globals) }
+
 // readRules reads the operator's rules. Mistakes in them are reported by Configure.
 func (c *Catalogue) readRules(globals map[string]string) guard.Rules {
 	return guard.Read(feature.OpenConfigMap(&feature.Source{Globals: globals}).Reader(c.rules))
@@ -144,7 +147,7 @@ func (f *family) configure(src *feature.Source, out *ir.Settings) (problems []fe
 func (f *family) contain(problems *[]feature.Problem) {
 	if cause := recover(); cause != nil {
 		*problems = append(*problems, feature.Problem{
-			Key: f.Name, Denied: true,
+			Key: f.Name, Denied: true, Reject: true,
 			Reason: feature.Shown(fmt.Sprintf("internal error, please report it: %v", cause)),
 		})
 	}

@@ -79,7 +79,7 @@ func TestApply(t *testing.T) {
 		"an Ingress without annotations has no problems": {},
 		"annotations of others do not matter":            {annotations: map[string]string{"example.com/body-size": "x"}},
 		"a bad value is reported and the default holds": {
-			annotations: map[string]string{"body-size": "x"}, want: []feature.Problem{{Key: "body-size", Value: "x"}},
+			annotations: map[string]string{"body-size": "x"}, want: []feature.Problem{{Key: "body-size", Value: "x", Reject: true}},
 		},
 		"a bad value of the ConfigMap is not repeated for every Ingress": {globals: []string{"body-size", "x"}},
 		"a typing mistake is mended": {
@@ -117,7 +117,7 @@ func TestApply(t *testing.T) {
 		"but not if it is switched off anyway": {annotations: map[string]string{"missing": "OFF", "missing-flag": "f"}},
 		"one that guards access denies": {
 			annotations: map[string]string{"missing-guard": "x"}, deny: 503,
-			want: []feature.Problem{{Key: "missing-guard", Value: "x", Reason: "not there yet", Denied: true}},
+			want: []feature.Problem{{Key: "missing-guard", Value: "x", Reason: "not there yet", Denied: true, Reject: true}},
 		},
 		"a key with nothing to do is only noted": {
 			annotations: map[string]string{"pointless": "false"},
@@ -126,24 +126,24 @@ func TestApply(t *testing.T) {
 		"and not if it says what holds anyway": {annotations: map[string]string{"pointless": "1"}},
 		"a forbidden word takes the annotation out": {
 			annotations: map[string]string{"alias-of": "x_by_lua"}, globals: []string{"annotation-value-word-blocklist", "load_module, lua"},
-			want: []feature.Problem{{Key: "alias-of", Value: "x_by_lua", Reason: word}},
+			want: []feature.Problem{{Key: "alias-of", Value: "x_by_lua", Reason: word, Reject: true}},
 		},
 		"also under its other name": {
 			annotations: map[string]string{"older-name": "lua"}, globals: []string{"annotation-value-word-blocklist", "lua"},
-			want: []feature.Problem{{Key: "older-name", Value: "lua", Reason: word}},
+			want: []feature.Problem{{Key: "older-name", Value: "lua", Reason: word, Reject: true}},
 		},
 		"and denies if the annotation guards access": {
 			annotations: map[string]string{"guarding": "lua"}, globals: []string{"annotation-value-word-blocklist", "lua"}, deny: 503,
-			want: []feature.Problem{{Key: "guarding", Value: "lua", Reason: word, Denied: true}},
+			want: []feature.Problem{{Key: "guarding", Value: "lua", Reason: word, Denied: true, Reject: true}},
 		},
 		"a risk above the level is taken out": {
 			annotations: map[string]string{"risky": "x"},
-			want: []feature.Problem{{Key: "risky", Value: "x",
+			want: []feature.Problem{{Key: "risky", Value: "x", Reject: true,
 				Reason: "ignored: the risk of this key is Critical, and annotations-risk-level in the ConfigMap allows High"}},
 		},
 		"and denies if the annotation guards access ": {
 			annotations: map[string]string{"risky-guard": "x"}, deny: 503,
-			want: []feature.Problem{{Key: "risky-guard", Value: "x", Denied: true,
+			want: []feature.Problem{{Key: "risky-guard", Value: "x", Denied: true, Reject: true,
 				Reason: "ignored: the risk of this key is Critical, and annotations-risk-level in the ConfigMap allows High"}},
 		},
 		"the level can be raised": {
@@ -151,17 +151,17 @@ func TestApply(t *testing.T) {
 		},
 		"and lowered": {
 			annotations: map[string]string{"guarding": "x"}, globals: []string{"annotations-risk-level", "Low"}, deny: 503,
-			want: []feature.Problem{{Key: "guarding", Value: "x", Denied: true,
+			want: []feature.Problem{{Key: "guarding", Value: "x", Denied: true, Reject: true,
 				Reason: "ignored: the risk of this key is Medium, and annotations-risk-level in the ConfigMap allows Low"}},
 		},
 		"a level that is none is the lowest": {
 			annotations: map[string]string{"risky": "x"}, globals: []string{"annotations-risk-level", "very high"},
-			want: []feature.Problem{{Key: "risky", Value: "x",
+			want: []feature.Problem{{Key: "risky", Value: "x", Reject: true,
 				Reason: "ignored: the risk of this key is Critical, and annotations-risk-level in the ConfigMap allows Low"}},
 		},
 		"a panic denies the Ingress and the other families go on": {
 			annotations: map[string]string{feature.YettPrefix + "ours-only": "panic"}, deny: 503,
-			want: []feature.Problem{{Key: "first", Reason: "internal error, please report it: told to", Denied: true}},
+			want: []feature.Problem{{Key: "first", Reason: "internal error, please report it: told to", Denied: true, Reject: true}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -37,21 +37,29 @@ func (c *Catalogue) judge(e *feature.Entry, rules *guard.Rules) (p feature.Probl
 		return p, false
 	}
 	p.Denied = k.OnInvalid == feature.DenyRoute
+	p.Reject = p.Denied
 	if word := rules.Blocked(e.Value); word != "" {
 		p.Reason = "ignored: the value holds " + strconv.Quote(word) + ", which annotation-value-word-blocklist in the ConfigMap forbids"
+		p.Reject = true
 		return p, true
 	}
+	forbidden := !rules.Snippets && strings.HasSuffix(e.Name, "-snippet")
 	if k.Unsupported != "" {
 		if isDefault(k, e.Value) {
 			return feature.Problem{}, false
 		}
-		p.Reason = k.Unsupported
+		p.Reason, p.Reject = k.Unsupported, p.Reject || forbidden
 		return p, false
 	}
 	if k.Risk > rules.MaxRisk {
 		p.Reason = "ignored: the risk of this key is " + k.Risk.String() + ", and annotations-risk-level in the ConfigMap allows " +
 			rules.MaxRisk.String()
+		p.Reject = true
 		return p, true
+	}
+	if forbidden {
+		p.Reason, p.Reject = "allow-snippet-annotations in the ConfigMap is not true: remove it", true
+		return p, false
 	}
 	if k.NoEffect != "" && !isDefault(k, e.Value) {
 		return feature.Problem{Reason: k.NoEffect, Note: true}, false

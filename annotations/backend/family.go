@@ -27,7 +27,7 @@ func apply(in *feature.Reader, out *feature.Intent) {
 		return
 	}
 	if !in.Objects().HasService(in.Namespace(), name) {
-		in.Refuse("default-backend", "there is no Service %s/%s: create it", in.Namespace(), name)
+		in.Lack("default-backend", "there is no Service %s/%s: create it", in.Namespace(), name)
 		return
 	}
 	out.DefaultBackend = name

@@ -103,7 +103,7 @@ func readUsers(in *feature.Reader) (credentials Credentials, secret string, ok b
 	} else {
 		raw, ok := data[fileKey]
 		if !ok {
-			in.Refuse(secretKey, "the Secret %s has no key %q: put an htpasswd file there, or write auth-secret-type: auth-map",
+			in.Lack(secretKey, "the Secret %s has no key %q: put an htpasswd file there, or write auth-secret-type: auth-map",
 				secret, fileKey)
 			return "", "", false
 		}
@@ -118,7 +118,7 @@ func readUsers(in *feature.Reader) (credentials Credentials, secret string, ok b
 		in.Warn(secretKey, "Secret %s: %v; nobody can log in with it", secret, m)
 	}
 	if err != nil {
-		in.Refuse(secretKey, "Secret %s: %v", secret, err)
+		in.Lack(secretKey, "Secret %s: %v", secret, err)
 		return "", "", false
 	}
 	return Credentials(file), secret, true

@@ -62,7 +62,7 @@ func apply(in *feature.Reader, out *feature.Intent) {
 	if !in.Bool("canary") {
 		for _, name := range rules {
 			if in.HasAnnotation(name) {
-				in.Refuse(name, "this Ingress is no canary, so it is served as an ordinary one: add canary: \"true\", or remove the key")
+				in.Warn(name, "this Ingress is no canary, so it is served as an ordinary one: add canary: \"true\", or remove the key")
 			}
 		}
 		return
@@ -84,7 +84,7 @@ func apply(in *feature.Reader, out *feature.Intent) {
 	}
 	for _, name := range []string{"canary-by-header-value", "canary-by-header-pattern"} {
 		if c.Header == "" && in.HasAnnotation(name) {
-			in.Refuse(name, "it does nothing without canary-by-header: name the header there")
+			in.Warn(name, "it does nothing without canary-by-header: name the header there")
 		}
 	}
 	out.Canary = c
@@ -94,7 +94,7 @@ func apply(in *feature.Reader, out *feature.Intent) {
 func total(in *feature.Reader) int {
 	n := in.Int("canary-weight-total", 0, maxWeight)
 	if n < 100 {
-		in.Refuse("canary-weight-total", "totals below 100 count as 100: write the weight as a share of 100 or more")
+		in.Warn("canary-weight-total", "totals below 100 count as 100: write the weight as a share of 100 or more")
 		return 100
 	}
 	return n

@@ -124,13 +124,13 @@ func readSetHeaders(in *feature.Reader) (list []ir.NameValue) {
 		value := strings.TrimSpace(data[name])
 		switch _, err := variable.Compile(value); {
 		case !isToken(name):
-			in.Refuse(setHeadersKey, "ConfigMap %s: %q is not the name of a field", full, feature.Shown(name))
+			in.Lack(setHeadersKey, "ConfigMap %s: %q is not the name of a field", full, feature.Shown(name))
 		case !settable(name):
-			in.Refuse(setHeadersKey, "ConfigMap %s: %s belongs to the connection and cannot be set", full, name)
+			in.Lack(setHeadersKey, "ConfigMap %s: %s belongs to the connection and cannot be set", full, name)
 		case hasControl(value):
-			in.Refuse(setHeadersKey, "ConfigMap %s: the value of %s holds a control character", full, name)
+			in.Lack(setHeadersKey, "ConfigMap %s: the value of %s holds a control character", full, name)
 		case err != nil:
-			in.Refuse(setHeadersKey, "ConfigMap %s: %s: %v", full, name, err)
+			in.Lack(setHeadersKey, "ConfigMap %s: %s: %v", full, name, err)
 		default:
 			list = append(list, ir.NameValue{Name: name, Value: value})
 		}

@@ -99,6 +99,9 @@ type Problem struct {
 	Note bool
 	// Global says that the value stands in the controller's ConfigMap, not in the Ingress.
 	Global bool
+	// Reject says that the object itself is at fault, whatever else there is in the cluster: the admission webhook turns
+	// it down. What another object lacks, or what the ConfigMap says, is never a reason to.
+	Reject bool
 }
 
 // KeySet is the declarations of one family, ready to be looked up. It is immutable.

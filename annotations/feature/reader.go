@@ -76,13 +76,20 @@ func Shown(v string) string {
 // declared on the key.
 func (r *Reader) Refuse(name, format string, args ...any) {
 	k := r.key(name)
+	r.reportSet(k, Problem{Reason: fmt.Sprintf(format, args...), Denied: k.OnInvalid == DenyRoute, Reject: true})
+}
+
+// Lack notes like Refuse that a value cannot be honoured, because of the object that it names: there is none, or it does not
+// hold what it must. The Ingress itself may be right, and its Secret still to come, so admission lets it pass.
+func (r *Reader) Lack(name, format string, args ...any) {
+	k := r.key(name)
 	r.reportSet(k, Problem{Reason: fmt.Sprintf(format, args...), Denied: k.OnInvalid == DenyRoute})
 }
 
 // Block notes like Refuse that a value cannot be honoured, and denies the routes whatever the key declares: for
 // single values whose absence would be worse than no service.
 func (r *Reader) Block(name, format string, args ...any) {
-	r.reportSet(r.key(name), Problem{Reason: fmt.Sprintf(format, args...), Denied: true})
+	r.reportSet(r.key(name), Problem{Reason: fmt.Sprintf(format, args...), Denied: true, Reject: true})
 }
 
 // Warn notes that part of a value cannot be honoured while the rest is, such as one bad line of many. It denies
@@ -100,6 +107,7 @@ func (r *Reader) Remark(name, format string, args ...any) {
 func (r *Reader) reportSet(k *declaration, p Problem) {
 	v, source := r.text(k)
 	p.Value, p.Global = v, source == fromConfigMap
+	p.Reject = p.Reject && !p.Global
 	r.report(k, p)
 }
 

@@ -124,10 +124,10 @@ func TestProblems(t *testing.T) {
 	r.Refuse("guard", "bad")
 	shown := strings.Repeat("ä", 64) + "…"
 	want := []Problem{
-		{Key: "plain", Value: shown, Reason: "no good"},
+		{Key: "plain", Value: shown, Reason: "no good", Reject: true},
 		{Key: "plain", Value: shown, Reason: "odd", Note: true},
 		{Key: "global-layered", Value: "g", Reason: "bad", Global: true},
-		{Key: "guard", Value: "x", Reason: "bad", Denied: true},
+		{Key: "guard", Value: "x", Reason: "bad", Denied: true, Reject: true},
 	}
 	if got, deny := r.Problems(); !reflect.DeepEqual(got, want) || !deny {
 		t.Errorf("%+v, %v\nwant %+v", got, deny, want)
@@ -136,6 +136,11 @@ func TestProblems(t *testing.T) {
 	r.Block("plain", "worse than no service")
 	if got, deny := r.Problems(); !deny || !got[0].Denied {
 		t.Errorf("%+v, %v", got, deny)
+	}
+	r = NewReader(source(map[string]string{"guard": "x"}, nil), keys)
+	r.Lack("guard", "there is none")
+	if got, deny := r.Problems(); !deny || got[0].Reject {
+		t.Errorf("what another object lacks: %+v, %v", got, deny)
 	}
 }
 
@@ -146,9 +151,9 @@ func TestABadAnnotationFallsBackToTheConfigMap(t *testing.T) {
 		want               int
 		problems           []Problem
 	}{
-		"good ConfigMap": {"x", "5", 5, []Problem{{Key: "n", Value: "x"}}},
-		"bad ConfigMap":  {"x", "y", 1, []Problem{{Key: "n", Value: "x"}, {Key: "g", Value: "y", Global: true}}},
-		"no ConfigMap":   {"x", "", 1, []Problem{{Key: "n", Value: "x"}}},
+		"good ConfigMap": {"x", "5", 5, []Problem{{Key: "n", Value: "x", Reject: true}}},
+		"bad ConfigMap":  {"x", "y", 1, []Problem{{Key: "n", Value: "x", Reject: true}, {Key: "g", Value: "y", Global: true}}},
+		"no ConfigMap":   {"x", "", 1, []Problem{{Key: "n", Value: "x", Reject: true}}},
 		"no annotation":  {"", "y", 1, []Problem{{Key: "g", Value: "y", Global: true}}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -77,7 +77,7 @@ func (r *Reader) Secret(name string) (data map[string][]byte, full string, ok bo
 	}
 	data, ok = r.Objects().Secret(ns, obj)
 	if !ok {
-		r.Refuse(name, "there is no Secret %s: create it", Shown(ns+"/"+obj))
+		r.Lack(name, "there is no Secret %s: create it", Shown(ns+"/"+obj))
 		return nil, "", false
 	}
 	return data, ns + "/" + obj, true
@@ -91,7 +91,7 @@ func (r *Reader) ConfigMap(name string) (data map[string]string, full string, ok
 	}
 	data, ok = r.Objects().ConfigMap(ns, obj)
 	if !ok {
-		r.Refuse(name, "there is no ConfigMap %s: create it", Shown(ns+"/"+obj))
+		r.Lack(name, "there is no ConfigMap %s: create it", Shown(ns+"/"+obj))
 		return nil, "", false
 	}
 	return data, ns + "/" + obj, true

@@ -33,7 +33,7 @@ func lookup[T any](r *Reader, k *declaration, read func(string) (value T, reason
 			r.report(k, Problem{Value: v, Reason: reason, Denied: k.OnInvalid == DenyRoute, Global: true})
 			break
 		}
-		r.report(k, Problem{Value: v, Reason: reason, Denied: k.OnInvalid == DenyRoute})
+		r.report(k, Problem{Value: v, Reason: reason, Denied: k.OnInvalid == DenyRoute, Reject: true})
 		v, source = r.global(k)
 	}
 	value, _ := read(k.Default)

@@ -30,14 +30,13 @@ var Family = feature.Family{
 			Note: "In ingress-nginx such annotations, and canaries, act across namespaces whatever it says: whoever may create an Ingress can take the requests of any host.",
 		},
 		{
-			Name: "allow-snippet-annotations", Type: "bool", Default: "false",
+			Name: snippets, Type: "bool", Default: "false",
 			Doc:         "Lets annotations hold raw nginx configuration.",
 			Unsupported: "raw nginx configuration is never executed: see the annotations that each snippet is reported with",
 		},
 		{
-			Name: "strict-validate-path-type", Type: "bool", Default: "true",
-			Doc:      "Lets the admission webhook refuse Exact and Prefix paths with unusual characters.",
-			NoEffect: "only ingress-nginx's webhook looks at it; odd paths are served as they are written",
+			Name: strictPaths, Type: "bool", Default: "true",
+			Doc: "Lets the admission webhook refuse Exact and Prefix paths with anything but letters, digits and . _ - / in them.",
 		},
 	},
 	Configure: func(in *feature.Reader, _ *ir.Settings) { Read(in) },
@@ -47,6 +46,8 @@ const (
 	riskLevel      = "annotations-risk-level"
 	blocklist      = "annotation-value-word-blocklist"
 	crossNamespace = "allow-cross-namespace-resources"
+	snippets       = "allow-snippet-annotations"
+	strictPaths    = "strict-validate-path-type"
 )
 
 // Rules are what the operator allows.
@@ -57,12 +58,19 @@ type Rules struct {
 	Words []string
 	// CrossNamespace says that references may leave the namespace.
 	CrossNamespace bool
+	// Snippets says that admission lets snippets pass. They are not executed all the same.
+	Snippets bool
+	// StrictPaths says that admission turns odd Exact and Prefix paths down. They are served all the same.
+	StrictPaths bool
 }
 
 // Read reads the rules from a reader of Family's keys. A risk level that is not one counts as Low, as in
 // ingress-nginx: a typing mistake must not relax the rules.
 func Read(in *feature.Reader) Rules {
-	rules := Rules{MaxRisk: feature.High, CrossNamespace: in.Bool(crossNamespace), Words: in.List(blocklist)}
+	rules := Rules{
+		MaxRisk: feature.High, CrossNamespace: in.Bool(crossNamespace), Words: in.List(blocklist),
+		Snippets: in.Bool(snippets), StrictPaths: in.Bool(strictPaths),
+	}
 	level := in.String(riskLevel)
 	for r := feature.Low; r <= feature.Critical; r++ {
 		if strings.EqualFold(level, r.String()) {

@@ -59,11 +59,11 @@ func custom(in *feature.Reader) (Custom, bool) {
 	for _, name := range slices.Sorted(maps.Keys(data)) {
 		value := strings.TrimSpace(data[name])
 		if err := checkField(name, value); err != nil {
-			in.Refuse(key, "ConfigMap %s: %v", full, err)
+			in.Lack(key, "ConfigMap %s: %v", full, err)
 			return Custom{}, false
 		}
 		if !slices.ContainsFunc(allowed, func(a string) bool { return wire.EqualFold(a, name) }) {
-			in.Refuse(key, "ConfigMap %s: field %s is not allowed: add it to global-allowed-response-headers in the controller's ConfigMap", full, name)
+			in.Lack(key, "ConfigMap %s: field %s is not allowed: add it to global-allowed-response-headers in the controller's ConfigMap", full, name)
 			return Custom{}, false
 		}
 		lines = append(lines, name+": "+value)

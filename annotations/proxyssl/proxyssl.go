@@ -103,17 +103,17 @@ func apply(in *feature.Reader, out *feature.Intent) {
 func check(in *feature.Reader, t *ir.UpstreamTLS) bool {
 	switch {
 	case (t.Certificate == "") != (t.Key == ""):
-		in.Refuse(secret, "the Secret holds only one of tls.crt and tls.key: it must hold both or none")
+		in.Lack(secret, "the Secret holds only one of tls.crt and tls.key: it must hold both or none")
 	case t.Certificate == "" && t.CA == "":
-		in.Refuse(secret, "the Secret holds neither tls.crt and tls.key nor ca.crt")
+		in.Lack(secret, "the Secret holds neither tls.crt and tls.key nor ca.crt")
 	case t.Certificate != "" && !isPEM(t.Certificate, "CERTIFICATE"):
-		in.Refuse(secret, "tls.crt in the Secret is not a certificate in PEM")
+		in.Lack(secret, "tls.crt in the Secret is not a certificate in PEM")
 	case t.Key != "" && !isPEM(t.Key, "PRIVATE KEY"):
-		in.Refuse(secret, "tls.key in the Secret is not a private key in PEM")
+		in.Lack(secret, "tls.key in the Secret is not a private key in PEM")
 	case t.CA != "" && !isPEM(t.CA, "CERTIFICATE"):
-		in.Refuse(secret, "ca.crt in the Secret is not a certificate in PEM")
+		in.Lack(secret, "ca.crt in the Secret is not a certificate in PEM")
 	case t.Verify && t.CA == "":
-		in.Refuse(secret, "proxy-ssl-verify is on, but the Secret holds no ca.crt to check against")
+		in.Lack(secret, "proxy-ssl-verify is on, but the Secret holds no ca.crt to check against")
 	default:
 		return true
 	}

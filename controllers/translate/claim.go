@@ -7,15 +7,6 @@ import (
 	"github.com/yettproxy/yett/proxy/upstream"
 )
 
-// place is what only one Ingress can have on a host.
-type place struct {
-	path string
-	kind ir.PathType
-}
-
-// root is the place that every host has.
-var root = place{"/", ir.Prefix}
-
 // claim is a place that an Ingress has got, and where it leads.
 type claim struct {
 	// plan is the Ingress, or nil for the catch-all that nobody asked for.
@@ -121,7 +112,7 @@ func (w *world) claim(p *plan) {
 		return
 	}
 	if p != w.catchAll {
-		p.report("spec.defaultBackend", "", "Ingress "+w.catchAll.key+" has the catch-all already")
+		w.lose(p, w.catchAll, w.hosts[""], root, "spec.defaultBackend", "has the catch-all already")
 		return
 	}
 	w.take(w.hosts[""], root, &claim{plan: p, target: rest, bare: true})
@@ -133,7 +124,7 @@ func (w *world) claimRule(p *plan, i int, rest *service) {
 	canary := p.intent.Canary != nil
 	name, fault := ruleHost(rule.Host)
 	if fault != "" {
-		p.report(spot{i, noPath}.field(".host"), rule.Host, fault+": the rule is not served")
+		p.reject(spot{i, noPath}.field(".host"), rule.Host, fault+": the rule is not served")
 		return
 	}
 	var h *host
@@ -164,7 +155,7 @@ func (w *world) claimPath(c *claim, h *host, path *networkingv1.HTTPIngressPath,
 		text = "/"
 	}
 	if text[0] != '/' {
-		p.report(at.field(".path"), text, "a path begins with a slash: it is not served")
+		p.reject(at.field(".path"), text, "a path begins with a slash: it is not served")
 		return
 	}
 	if t := path.PathType; t != nil {
@@ -184,19 +175,8 @@ func (w *world) claimPath(c *claim, h *host, path *networkingv1.HTTPIngressPath,
 	case p:
 		p.report(at.field(".path"), text, "this Ingress has the same host, path and pathType twice: the first one is served")
 	default:
-		p.report(at.field(".path"), text, "Ingress "+owner.key+" has the same host, path and pathType and comes first: it is served")
+		w.lose(p, owner, h, here, at.field(".path"), "has the same host, path and pathType and comes first: it is served")
 	}
-}
-
-// owner returns the Ingress that has a place or is to get it, or nil.
-func (w *world) owner(h *host, at place) *plan {
-	if h.name == "" && at == root && w.catchAll != nil {
-		return w.catchAll
-	}
-	if c := h.at(at); c != nil {
-		return c.plan
-	}
-	return nil
 }
 
 // fewClaims is how many claims of a host are searched one by one; beyond, they are indexed.

@@ -71,7 +71,7 @@ func (w *world) plan(p *plan) {
 	v := p.verdict
 	if w.options.DisableCatchAll && p.ing.Spec.DefaultBackend != nil {
 		v.State = Rejected
-		p.report("spec.defaultBackend", "", "--disable-catch-all refuses Ingresses with a defaultBackend: write rules with hosts")
+		p.reject("spec.defaultBackend", "", "--disable-catch-all refuses Ingresses with a defaultBackend: write rules with hosts")
 		return
 	}
 	var problems []feature.Problem
@@ -80,7 +80,7 @@ func (w *world) plan(p *plan) {
 	for _, problem := range problems {
 		if v.Canary && problem.Denied {
 			// The main Ingress guards the path, so nothing is denied.
-			problem.Denied, problem.Note = false, true
+			problem.Denied, problem.Note, problem.Reject = false, true, false
 		}
 		p.add(problem)
 	}
@@ -106,9 +106,25 @@ func (w *world) saysCanary(annotations map[string]string) bool {
 	return false
 }
 
+// mentionsCanary reports whether annotations have the key canary, whatever it says. Flagger keeps a spare Ingress with the
+// paths of the main one and canary: "false".
+func (w *world) mentionsCanary(annotations map[string]string) bool {
+	for _, prefix := range w.source.Prefixes {
+		if strings.TrimSpace(annotations[prefix+"canary"]) != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // report notes that a field of the spec cannot be honoured.
 func (p *plan) report(field, value, reason string) {
 	p.add(feature.Problem{Key: field, Value: shown(value), Reason: reason})
+}
+
+// reject notes that a field of the spec is wrong, whatever else there is in the cluster.
+func (p *plan) reject(field, value, reason string) {
+	p.add(feature.Problem{Key: field, Value: shown(value), Reason: reason, Reject: true})
 }
 
 // remark notes something worth knowing about a field that is honoured.

@@ -38,6 +38,18 @@ type Verdict struct {
 	// Upstreams are the Service ports that it names and that routes lead to, each once, in the order of
 	// its spec.
 	Upstreams []upstream.Key
+	// Lost are the places that it asks for and that others have, but for those where a canary is concerned.
+	Lost []Place
+}
+
+// Place is what only one Ingress can have: a path of a host.
+type Place struct {
+	// Host is "" for the catch-all.
+	Host, Path string
+	// Exact is the pathType; otherwise it is Prefix.
+	Exact bool
+	// Owner is the Ingress that has it.
+	Owner types.NamespacedName
 }
 
 // Ours says that the Ingress has our class.
