@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -113,6 +114,20 @@ func StartCluster(t *testing.T) *Cluster {
 func (s *Server) Cluster(t testing.TB) *Cluster {
 	t.Helper()
 	return &Cluster{Client: s.Client, Kubeconfig: keep(t, s.Kubeconfig), server: s}
+}
+
+// GivenCluster returns the cluster of a kubeconfig.
+func GivenCluster(kubeconfig string) (*Cluster, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("read kubeconfig %q: %w", kubeconfig, err)
+	}
+	log.SetLogger(logr.Discard())
+	c, err := NewClient(config)
+	if err != nil {
+		return nil, fmt.Errorf("reach the cluster of %q: %w", kubeconfig, err)
+	}
+	return &Cluster{Client: c, Kubeconfig: kubeconfig}, nil
 }
 
 // As returns the same cluster, where gates come as a user with no rights but those that it is given.
