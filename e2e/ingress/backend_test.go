@@ -9,7 +9,9 @@ import (
 	"github.com/yettproxy/yett/e2e/harness"
 )
 
-// TestDefaultBackend is the section "DefaultBackend": requests that match neither host nor path of any rule go there.
+// TestDefaultBackend is the section "DefaultBackend": requests that match neither host nor path of the rules go there. Which
+// Ingress speaks for a host that nobody has is left open: here, as in ingress-nginx, one without rules; with rules, its
+// default backend is for their hosts.
 func TestDefaultBackend(t *testing.T) {
 	s := newStage(t)
 	s.deploy("ruled", "fallback")
@@ -20,11 +22,14 @@ func TestDefaultBackend(t *testing.T) {
 	s.want("foo.bar.com", "/foo", "ruled")
 	s.want("foo.bar.com", "/", "fallback")
 	s.want("foo.bar.com", "/bar", "fallback")
-	s.want("unknown.bar.com", "/", "fallback")
+	s.want("unknown.bar.com", "/", "404")
 	harness.Change(t, s, o, func(o *networkingv1.Ingress) { o.Spec.DefaultBackend = nil })
 	s.want("foo.bar.com", "/bar", "404")
-	s.want("unknown.bar.com", "/", "404")
 	s.want("foo.bar.com", "/foo", "ruled")
+	catchAll := s.object("catch-all")
+	catchAll.Spec.DefaultBackend = &backend
+	s.Make(t, catchAll)
+	s.want("unknown.bar.com", "/", "fallback")
 }
 
 // TestNoDefaultBackend is the section "DefaultBackend": without one, requests that match nothing are up to the controller.

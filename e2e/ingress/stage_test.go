@@ -47,7 +47,8 @@ func newStage(t *testing.T, flags ...string) *stage {
 	t.Helper()
 	s := &stage{t: t}
 	s.Cluster, s.address = cluster(t)
-	s.namespace = strings.ToLower(fmt.Sprintf("%.40s-%d", t.Name(), time.Now().UnixMilli()%1e6))
+	name, _, _ := strings.Cut(t.Name(), "/")
+	s.namespace = strings.ToLower(fmt.Sprintf("%.40s-%d", name, time.Now().UnixMilli()%1e6))
 	namespace := &corev1.Namespace{ObjectMeta: harness.Meta("", s.namespace)}
 	s.Make(t, namespace)
 	t.Cleanup(func() { _ = s.Delete(context.Background(), namespace) })

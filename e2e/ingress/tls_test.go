@@ -41,10 +41,10 @@ func TestTLS(t *testing.T) {
 	s.secure("testsecret-tls", "https-example.foo.com")
 	s.secure("second-tls", "second.foo.com")
 	o := s.object("tls-example-ingress", harness.Rule("https-example.foo.com", harness.Path(prefix, "/", "service1")),
-		harness.Rule("second.foo.com", harness.Path(prefix, "/", "service2")), harness.Rule("plain.foo.com", harness.Path(prefix, "/", "service2")))
+		harness.Rule("second.foo.com", harness.Path(prefix, "/", "service2")))
 	o.Spec.TLS = []networkingv1.IngressTLS{{Hosts: []string{"https-example.foo.com"}, SecretName: "testsecret-tls"}, {Hosts: []string{"second.foo.com"}, SecretName: "second-tls"}}
 	s.Make(t, o)
-	s.settle()
+	s.ingress("plain", harness.Rule("plain.foo.com", harness.Path(prefix, "/", "service2")))
 	s.wants(true, "https-example.foo.com", "/", "service1")
 	s.shows("https-example.foo.com", "https-example.foo.com")
 	s.shows("second.foo.com", "second.foo.com")
@@ -84,12 +84,11 @@ func TestTLSWildcard(t *testing.T) {
 func TestTLSSecretsComeLater(t *testing.T) {
 	s := newStage(t)
 	s.deploy("a")
-	o := s.object("late", harness.Rule("late.foo.com", harness.Path(prefix, "/", "a")), harness.Rule("plain.foo.com", harness.Path(prefix, "/", "a")))
+	o := s.object("late", harness.Rule("late.foo.com", harness.Path(prefix, "/", "a")))
 	o.Spec.TLS = []networkingv1.IngressTLS{{Hosts: []string{"late.foo.com"}, SecretName: "late-tls"}}
 	s.Make(t, o)
 	s.settle()
 	s.wants(true, "late.foo.com", "/", "a")
-	s.want("plain.foo.com", "/", "a")
 	s.secure("late-tls", "late.foo.com")
 	s.shows("late.foo.com", "late.foo.com")
 	secret := &corev1.Secret{ObjectMeta: harness.Meta(s.namespace, "late-tls")}
