@@ -18,6 +18,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 
 	"github.com/yettproxy/yett/controllers/translate"
+	"github.com/yettproxy/yett/proxy/ir"
 	"github.com/yettproxy/yett/proxy/upstream"
 )
 
@@ -43,7 +44,7 @@ type Reason string
 const (
 	// ServiceNotFound means that there is no such Service.
 	ServiceNotFound Reason = "ServiceNotFound"
-	// PortNotFound means that the Service has no such TCP port.
+	// PortNotFound means that the Service has no such port.
 	PortNotFound Reason = "PortNotFound"
 	// NoEndpointSlices means that nobody has made slices for the Service: it has no selector, say.
 	NoEndpointSlices Reason = "NoEndpointSlices"
@@ -76,21 +77,21 @@ type Built struct {
 }
 
 // Build returns the endpoints of a port of a Service. service is nil if there is none; all are the
-// EndpointSlices of that Service in any order. port is the port as an upstream.Key has it. With
-// serviceUpstream the ClusterIP is the only endpoint. It is pure; no argument is changed.
-func Build(service *corev1.Service, all []*discoveryv1.EndpointSlice, port string, serviceUpstream bool, options Options) Built {
+// EndpointSlices of that Service in any order. The port is that of the upstream's key; with ServiceUpstream the ClusterIP is
+// the only endpoint. It is pure; no argument is changed.
+func Build(service *corev1.Service, all []*discoveryv1.EndpointSlice, u *ir.Upstream, options Options) Built {
 	if service == nil {
 		return Built{Reason: ServiceNotFound}
 	}
 	if service.Spec.Type == corev1.ServiceTypeExternalName {
-		return external(service, port, &options)
+		return external(service, &u.Key, &options)
 	}
-	found, ok := translate.FindPort(service, port)
+	found, ok := translate.FindPort(service, &u.Key)
 	if !ok {
 		return Built{Reason: PortNotFound}
 	}
 	var missing Reason
-	if serviceUpstream {
+	if u.ServiceUpstream {
 		spec, ok := clusterIP(service, found.Port)
 		if ok {
 			return Built{Specs: []upstream.Spec{spec}}

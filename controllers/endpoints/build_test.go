@@ -14,15 +14,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/yettproxy/yett/proxy/ir"
 	"github.com/yettproxy/yett/proxy/upstream"
 )
 
-// serviceWith returns a Service with ports written as "port[:name[:target]]".
+// serviceWith returns a Service with ports written as "port[/udp][:name[:target]]".
 func serviceWith(ports ...string) *corev1.Service {
 	s := &corev1.Service{}
 	for _, text := range ports {
 		part := append(strings.Split(text, ":"), "", "")
-		p := corev1.ServicePort{Port: intstr.Parse(part[0]).IntVal, Name: part[1]}
+		number, isUDP := strings.CutSuffix(part[0], "/udp")
+		p := corev1.ServicePort{Port: intstr.Parse(number).IntVal, Name: part[1]}
+		if isUDP {
+			p.Protocol = corev1.ProtocolUDP
+		}
 		if part[2] != "" {
 			p.TargetPort = intstr.Parse(part[2])
 		}
@@ -135,6 +140,12 @@ func text(b Built) string {
 	return strings.Join(words, " ")
 }
 
+// asked is an upstream with a port; "53/udp" is one of UDP.
+func asked(text string, cluster bool) *ir.Upstream {
+	text, udp := strings.CutSuffix(text, "/udp")
+	return &ir.Upstream{Key: upstream.Key{Port: text, UDP: udp}, ServiceUpstream: cluster}
+}
+
 func TestBuild(t *testing.T) {
 	web := serviceWith("80:http:8080", "443:https:web-tls")
 	for name, tt := range map[string]struct {
@@ -215,6 +226,17 @@ func TestBuild(t *testing.T) {
 		},
 		"another name falls back to the numeric targetPort": {
 			service: web, port: "80", slices: list(slice("other=9999", "10.0.0.1")), want: "10.0.0.1:8080",
+		},
+		"a UDP port that is asked for": {
+			service: serviceWith("53:dns:5353", "53/udp:dns-udp:5354"), port: "53/udp", want: "10.0.0.1:5354",
+			slices: list(udp(slice("dns-udp=5354 dns=5353", "10.0.0.1"))),
+		},
+		"a TCP port of the same number": {
+			service: serviceWith("53/udp:dns-udp:5354", "53:dns:5353"), port: "53", want: "10.0.0.1:5353",
+			slices: list(udp(slice("dns-udp=5354 dns=5353", "10.0.0.1"))),
+		},
+		"a TCP port is no UDP port": {
+			service: serviceWith("53:dns:5353"), port: "53/udp", slices: list(slice("dns=5353", "10.0.0.1")), want: "PortNotFound",
 		},
 		"a UDP port does not count": {
 			service: serviceWith("80:http:web"), port: "80", slices: list(udp(slice("http=8080", "10.0.0.1"))), want: "NoEndpoints",
@@ -302,7 +324,7 @@ func TestBuild(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := text(Build(tt.service, tt.slices, tt.port, tt.cluster, tt.options)); got != tt.want {
+			if got := text(Build(tt.service, tt.slices, asked(tt.port, tt.cluster), tt.options)); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 		})
@@ -324,9 +346,9 @@ func TestBuildDoesNotDependOnTheOrderOfSlices(t *testing.T) {
 			s.CreationTimestamp = metav1.Unix(int64(random.IntN(2)), 0)
 			all = append(all, s)
 		}
-		want := Build(serviceWith("80:http:8080"), all, "80", false, Options{})
+		want := Build(serviceWith("80:http:8080"), all, asked("80", false), Options{})
 		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-		if diff := cmp.Diff(text(want), text(Build(serviceWith("80:http:8080"), all, "80", false, Options{}))); diff != "" {
+		if diff := cmp.Diff(text(want), text(Build(serviceWith("80:http:8080"), all, asked("80", false), Options{}))); diff != "" {
 			t.Fatal(diff)
 		}
 		if !slices.IsSortedFunc(want.Specs, func(a, b upstream.Spec) int { return a.Address.Compare(b.Address.AddrPort) }) {
@@ -353,7 +375,7 @@ func FuzzBuild(f *testing.F) {
 		if bits&4 != 0 {
 			e.Ports = []discoveryv1.EndpointPort{{}, {Name: &sliceName, Port: &slicePort}}
 		}
-		b := Build(s, list(nil, &e), want, bits&8 != 0, Options{AllowLoopback: bits&16 != 0})
+		b := Build(s, list(nil, &e), asked(want, bits&8 != 0), Options{AllowLoopback: bits&16 != 0})
 		for _, spec := range b.Specs {
 			if !spec.Address.IsValid() || spec.Address.Port() == 0 {
 				t.Errorf("endpoint %v", spec)
@@ -377,6 +399,6 @@ func BenchmarkBuild(b *testing.B) {
 	s := serviceWith("80:http:8080")
 	b.ReportAllocs()
 	for b.Loop() {
-		Build(s, all, "80", false, Options{})
+		Build(s, all, asked("80", false), Options{})
 	}
 }

@@ -15,11 +15,11 @@ import (
 
 // external returns what an ExternalName Service leads to: a name for somebody to resolve, or an address where
 // one is written in the name's place, which ingress-nginx allows.
-func external(service *corev1.Service, port string, options *Options) Built {
+func external(service *corev1.Service, key *upstream.Key, options *Options) Built {
 	if options.DisableExternalName {
 		return Built{Reason: ExternalNameDisabled}
 	}
-	number, ok := externalPort(service, port)
+	number, ok := externalPort(service, key)
 	if !ok {
 		return Built{Reason: PortNotFound}
 	}
@@ -46,13 +46,13 @@ func isLocalhost(name string) bool {
 
 // externalPort returns the number of a port of an ExternalName Service. The Service need not list its ports: then a
 // number means itself.
-func externalPort(service *corev1.Service, port string) (uint16, bool) {
-	if found, ok := translate.FindPort(service, port); ok {
+func externalPort(service *corev1.Service, key *upstream.Key) (uint16, bool) {
+	if found, ok := translate.FindPort(service, key); ok {
 		if t := found.TargetPort; t.Type == intstr.Int && t.IntVal != 0 {
 			return portNumber(t.IntVal)
 		}
 		return portNumber(found.Port)
 	}
-	n, err := strconv.ParseUint(port, 10, 16)
+	n, err := strconv.ParseUint(key.Port, 10, 16)
 	return uint16(n), err == nil && n > 0
 }

@@ -113,9 +113,10 @@ func (f *Feeder) publish(ctx context.Context, source Source, name types.Namespac
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range wanted {
+	for i := range wanted {
+		w := &wanted[i]
 		u := f.registry.Upstream(w.Key)
-		built := Build(service, slices, w.Key.Port, w.ServiceUpstream, f.options)
+		built := Build(service, slices, w, f.options)
 		if built.ExternalName == "" {
 			if f.resolver != nil {
 				f.resolver.forget(w.Key)

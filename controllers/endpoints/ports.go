@@ -15,10 +15,10 @@ func numberIn(slice *discoveryv1.EndpointSlice, port *corev1.ServicePort) (numbe
 		target = port.TargetPort.IntVal
 	}
 	var only *discoveryv1.EndpointPort
-	count := 0
+	count, wanted := 0, protocolOf(port)
 	for i := range slice.Ports {
 		p := &slice.Ports[i]
-		if p.Protocol != nil && *p.Protocol != corev1.ProtocolTCP {
+		if p.Protocol == nil && wanted != corev1.ProtocolTCP || p.Protocol != nil && *p.Protocol != wanted {
 			continue
 		}
 		if name := p.Name; name == nil && port.Name == "" || name != nil && *name == port.Name {
@@ -33,6 +33,14 @@ func numberIn(slice *discoveryv1.EndpointSlice, port *corev1.ServicePort) (numbe
 	return portNumber(target)
 }
 
+// protocolOf returns the protocol of a Service port; TCP is what nothing stands for.
+func protocolOf(port *corev1.ServicePort) corev1.Protocol {
+	if port.Protocol == "" {
+		return corev1.ProtocolTCP
+	}
+	return port.Protocol
+}
+
 // numberOf returns the number of a port of a slice. nil stands for all ports, so the Service says which.
 func numberOf(p *discoveryv1.EndpointPort, target, port int32) (uint16, bool) {
 	switch {
@@ -44,7 +52,7 @@ func numberOf(p *discoveryv1.EndpointPort, target, port int32) (uint16, bool) {
 	return portNumber(port)
 }
 
-// portNumber returns a number as a TCP port.
+// portNumber returns a number as a port.
 func portNumber(n int32) (uint16, bool) {
 	return uint16(n), n > 0 && n <= 65535
 }

@@ -36,7 +36,7 @@ var update = flag.Bool("update", false, "write what is got into testdata as what
 // TestGolden translates the objects of every case in testdata. A case is a txtar file:
 //
 //	(comment)     what the case shows
-//	services      one Service a line: namespace/name port[:name[:target]]…, or "external NAME" for a port
+//	services      one Service a line: namespace/name port[/udp][:name[:target]]…, or "external NAME" for a port
 //	objects.yaml  the other objects. "age" is the creationTimestamp, a number of seconds; a Secret whose
 //	              tls.crt is "certificate for a.test,b.test" gets such a certificate
 //	options.yaml  translate.Options; without it Ingresses need no class, and are not redirected to https
@@ -205,11 +205,15 @@ func addService(t *testing.T, o *translate.Objects, words []string) {
 	}
 	for _, word := range words[min(1, len(words)):] {
 		part := append(strings.Split(word, ":"), "", "")
-		port, err := strconv.Atoi(part[0])
+		number, isUDP := strings.CutSuffix(part[0], "/udp")
+		port, err := strconv.Atoi(number)
 		if err != nil {
 			t.Fatalf("service %s: %v", name, err)
 		}
 		p := corev1.ServicePort{Port: int32(port), Name: part[1], TargetPort: intstr.Parse(part[2])}
+		if isUDP {
+			p.Protocol = corev1.ProtocolUDP
+		}
 		s.Spec.Ports = append(s.Spec.Ports, p)
 	}
 	o.Services[name] = s

@@ -54,6 +54,13 @@ type Options struct {
 	DisableExternalName bool
 	// ConfigMap is the controller's own (--configmap).
 	ConfigMap types.NamespacedName
+	// TCPServices and UDPServices are the ConfigMaps of ports that are handed to Services as they are
+	// (--tcp-services-configmap, --udp-services-configmap). The zero name has none.
+	TCPServices, UDPServices types.NamespacedName
+	// ReservedTCP and ReservedUDP are ports of the process's own, which they cannot have.
+	ReservedTCP, ReservedUDP []int
+	// Passthrough lets Ingresses have their TLS connections passed through unopened (--enable-ssl-passthrough).
+	Passthrough bool
 	// HTTPSPort is the port that redirects to https name (--https-port); 0 is 443.
 	HTTPSPort int
 	// Annotations replaces the annotation families, for tests; nil stands for package annotations.

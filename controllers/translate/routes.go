@@ -33,6 +33,7 @@ func (w *world) result() *Result {
 			v.Routes = routes[start:len(routes):len(routes)]
 		}
 	}
+	config.Streams = w.streams
 	config.Upstreams = w.upstreamsInUse()
 	config.Certificates = w.certificatesInUse(config.Hosts)
 	for _, p := range w.plans {

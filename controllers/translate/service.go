@@ -22,20 +22,24 @@ func PortText(port networkingv1.ServiceBackendPort) string {
 
 // FindPort returns the port of a Service that an Ingress means: the one with that number or name, else the
 // one whose targetPort it is, which ingress-nginx allows. Where both fit different ports ingress-nginx takes
-// the one that comes first; we take the one that Kubernetes means. TCP only.
-func FindPort(service *corev1.Service, port string) (*corev1.ServicePort, bool) {
+// the one that comes first; we take the one that Kubernetes means. Only ports of the key's protocol count.
+func FindPort(service *corev1.Service, key *upstream.Key) (*corev1.ServicePort, bool) {
+	port, fits := key.Port, tcp
+	if key.UDP {
+		fits = udp
+	}
 	if service == nil || port == "" {
 		return nil, false
 	}
 	number, err := strconv.ParseInt(port, 10, 32)
 	ports := service.Spec.Ports
 	for i := range ports {
-		if tcp(&ports[i]) && (err == nil && int64(ports[i].Port) == number || ports[i].Name == port) {
+		if fits(&ports[i]) && (err == nil && int64(ports[i].Port) == number || ports[i].Name == port) {
 			return &ports[i], true
 		}
 	}
 	for i := range ports {
-		if target := &ports[i].TargetPort; tcp(&ports[i]) && *target != (intstr.IntOrString{}) && target.String() == port {
+		if target := &ports[i].TargetPort; fits(&ports[i]) && *target != (intstr.IntOrString{}) && target.String() == port {
 			return &ports[i], true
 		}
 	}
@@ -46,6 +50,9 @@ func FindPort(service *corev1.Service, port string) (*corev1.ServicePort, bool) 
 func tcp(port *corev1.ServicePort) bool {
 	return port.Protocol == "" || port.Protocol == corev1.ProtocolTCP
 }
+
+// udp reports whether a port carries datagrams.
+func udp(port *corev1.ServicePort) bool { return port.Protocol == corev1.ProtocolUDP }
 
 // firstPort returns the key of the first TCP port of a Service, which is what default backends are asked on.
 func firstPort(name types.NamespacedName, service *corev1.Service) (upstream.Key, bool) {
@@ -74,7 +81,9 @@ func serviceFault(service *corev1.Service, key upstream.Key, options *Options) s
 			return ""
 		}
 	}
-	if _, ok := FindPort(service, key.Port); !ok {
+	if _, ok := FindPort(service, &key); !ok && key.UDP {
+		return "Service " + key.Service + " has no UDP port " + shownQuoted(key.Port) + ", so it has no endpoints"
+	} else if !ok {
 		return "Service " + key.Service + " has no TCP port " + shownQuoted(key.Port) + ", so it has no endpoints"
 	}
 	return ""

@@ -8,6 +8,7 @@ package translate
 //	claim       hosts, paths, certificates, upstreams: the first to ask has it
 //	canaries    canary Ingresses join the upstreams that the others claimed
 //	host-wide   aliases, www redirects, wildcard certificates: what needs to know all hosts
+//	streams     TCP and UDP services
 //	result      claims and intents → routes
 //
 // The surprise is in the order of the two kinds of catch-all: an Ingress with nothing but a defaultBackend has the
@@ -36,6 +37,7 @@ func Translate(objects *Objects, options *Options) *Result {
 	w.nameStandIns()
 	w.mergeCanaries()
 	w.settleHosts()
+	w.claimStreams()
 	return w.result()
 }
 
@@ -68,6 +70,8 @@ type world struct {
 	catchAll *plan
 	// routesTo are the Ingresses that have routes to an upstream; nil until somebody asks.
 	routesTo map[*service][]string
+	// streams are the TCP and UDP services.
+	streams []ir.Stream
 	// fallback is the service of --default-backend-service, or nil.
 	fallback     *service
 	certificates map[types.NamespacedName]*certificate

@@ -246,7 +246,7 @@ func TestFindPort(t *testing.T) {
 		"81": "", "": "", "-1": "", "99999999999": "",
 	} {
 		got := ""
-		if p, ok := translate.FindPort(service, port); ok {
+		if p, ok := translate.FindPort(service, &upstream.Key{Port: port}); ok {
 			if got = p.Name; got == "" {
 				got = "(unnamed)"
 			}
@@ -255,7 +255,7 @@ func TestFindPort(t *testing.T) {
 			t.Errorf("port %q: got %q, want %q", port, got, want)
 		}
 	}
-	if _, ok := translate.FindPort(nil, "80"); ok {
+	if _, ok := translate.FindPort(nil, &upstream.Key{Port: "80"}); ok {
 		t.Error("a missing Service has a port")
 	}
 }

@@ -162,22 +162,11 @@ func (w *world) upstreamsInUse() []ir.Upstream {
 			used = append(used, s)
 		}
 	}
-	slices.SortFunc(used, func(a, b *service) int { return compareKeys(&a.Key, &b.Key) })
+	slices.SortFunc(used, func(a, b *service) int { return a.Key.Compare(&b.Key) })
 	list := make([]ir.Upstream, len(used))
 	for i, s := range used {
 		list[i] = s.Upstream
 		list[i].Balance.Affinity = affinityOf(s)
 	}
 	return list
-}
-
-// compareKeys orders keys by namespace, Service and port.
-func compareKeys(a, b *upstream.Key) int {
-	if c := strings.Compare(a.Namespace, b.Namespace); c != 0 {
-		return c
-	}
-	if c := strings.Compare(a.Service, b.Service); c != 0 {
-		return c
-	}
-	return strings.Compare(a.Port, b.Port)
 }

@@ -1,6 +1,7 @@
 package ir
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/yettproxy/yett/proxy/filter"
@@ -15,6 +16,8 @@ type Config struct {
 	Upstreams []Upstream
 	// Certificates are all certificates that hosts name, sorted by reference.
 	Certificates []Certificate
+	// Streams are the ports that are handed to Services as they are, TCP before UDP, then by number.
+	Streams []Stream
 	// Settings are what holds for the whole process.
 	Settings Settings
 }
@@ -45,6 +48,31 @@ type VirtualHost struct {
 	Regex bool
 	// Routes are in no particular order; the compiler sorts them.
 	Routes []Route
+}
+
+// Stream is a port whose connections, or datagrams, go to a Service unopened (tcp-services, udp-services). It is comparable.
+type Stream struct {
+	Port uint16
+	// Upstream is where they go; Upstream.UDP says which of the two they are.
+	Upstream upstream.Key
+	// AcceptProxy demands a PROXY header of clients, SendProxy sends one to endpoints; TCP only.
+	AcceptProxy, SendProxy bool
+}
+
+// String returns "tcp 5432 -> namespace-service-port" and what else is said.
+func (s Stream) String() string {
+	text := "tcp "
+	if s.Upstream.UDP {
+		text = "udp "
+	}
+	text += strconv.Itoa(int(s.Port)) + " -> " + s.Upstream.String()
+	if s.AcceptProxy {
+		text += " accept-proxy"
+	}
+	if s.SendProxy {
+		text += " send-proxy"
+	}
+	return text
 }
 
 // PathType is how a path is matched.

@@ -17,6 +17,7 @@ type Settings struct {
 	Redirect RedirectSettings
 	Block    BlockSettings
 	Pool     PoolSettings
+	Stream   StreamSettings
 	// DrainTimeout is how long requests may go on after the end was announced (worker-shutdown-timeout).
 	DrainTimeout time.Duration
 	// DefaultCertificate is shown where no other fits; zero for one made at start.
@@ -122,6 +123,26 @@ type PoolSettings struct {
 	Requests          int
 }
 
+// StreamSettings are about TCP and UDP services, and about TLS connections that are passed through. They are comparable.
+type StreamSettings struct {
+	// Connect limits dialing an endpoint (proxy-connect-timeout).
+	Connect time.Duration
+	// Idle is how long a session may be silent in both directions (proxy-stream-timeout).
+	Idle time.Duration
+	// Retry tries further endpoints when one cannot be reached (proxy-stream-next-upstream), RetryTries times at most, the
+	// first included, and for no longer than RetryTimeout; 0 stands for no limit of either (-tries, -timeout).
+	Retry        bool
+	RetryTries   int
+	RetryTimeout time.Duration
+	// Responses is how many datagrams answer one of a client; when all have come the session is over, with 0 at once
+	// (proxy-stream-responses).
+	Responses int
+	// LogFormat is the line that is logged for a session, "" for ingress-nginx's (log-format-stream); LogPath is a file,
+	// "" for standard output (stream-access-log-path); LogDisabled writes none (disable-stream-access-log).
+	LogFormat, LogPath string
+	LogDisabled        bool
+}
+
 // DefaultSettings returns ingress-nginx's defaults.
 func DefaultSettings() Settings {
 	return Settings{
@@ -131,9 +152,12 @@ func DefaultSettings() Settings {
 			ProxyTimeout: 5 * time.Second, ProxyHeader: "X-Forwarded-For",
 			Proxies: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")},
 		},
-		Headers:      HeaderSettings{HSTS: "max-age=31536000; includeSubDomains"},
-		Redirect:     RedirectSettings{Code: 308, NoTLS: []string{"/.well-known/acme-challenge"}, HTTPSPort: 443},
-		Pool:         PoolSettings{Idle: 320, Timeout: 60 * time.Second, Lifetime: time.Hour, Requests: 10000},
+		Headers:  HeaderSettings{HSTS: "max-age=31536000; includeSubDomains"},
+		Redirect: RedirectSettings{Code: 308, NoTLS: []string{"/.well-known/acme-challenge"}, HTTPSPort: 443},
+		Pool:     PoolSettings{Idle: 320, Timeout: 60 * time.Second, Lifetime: time.Hour, Requests: 10000},
+		Stream: StreamSettings{
+			Connect: 5 * time.Second, Idle: 600 * time.Second, Retry: true, RetryTries: 3, RetryTimeout: 600 * time.Second, Responses: 1,
+		},
 		DrainTimeout: 240 * time.Second,
 	}
 }

@@ -31,6 +31,9 @@ func (c *Config) Text() string {
 			t.line(1, "service-upstream")
 		}
 	}
+	for _, s := range c.Streams {
+		t.line(0, "stream ", s.String())
+	}
 	for i := range c.Hosts {
 		t.host(&c.Hosts[i])
 	}

@@ -281,7 +281,7 @@ func TestRetriesExhaustTheOthersFirst(t *testing.T) {
 }
 
 func TestPickWithoutEndpointsIsNil(t *testing.T) {
-	u := NewRegistry().Upstream(Key{"ns", "service", "80"})
+	u := NewRegistry().Upstream(Key{Namespace: "ns", Service: "service", Port: "80"})
 	for _, a := range []Algorithm{RoundRobin, EWMA, Hash} {
 		for _, s := range []Sticky{NotSticky, Balanced, Persistent} {
 			u.Configure(Options{Algorithm: a})
@@ -390,7 +390,7 @@ func TestPickDoesNotAllocate(t *testing.T) {
 }
 
 func TestKeysWithEqualTextHaveDifferentHashes(t *testing.T) {
-	a, b := Key{"a-b", "c", "80"}, Key{"a", "b-c", "80"}
+	a, b := Key{Namespace: "a-b", Service: "c", Port: "80"}, Key{Namespace: "a", Service: "b-c", Port: "80"}
 	if a.String() != b.String() {
 		t.Fatal("the keys of this test should read the same")
 	}
@@ -398,13 +398,13 @@ func TestKeysWithEqualTextHaveDifferentHashes(t *testing.T) {
 		t.Error("the cookies of one would be taken for the other's")
 	}
 	// The format is in cookies of clients: it must not change.
-	if got := (Key{"ns", "service", "80"}).Hash(); got != xxhash.Sum64String("ns\x00service\x0080") {
+	if got := (Key{Namespace: "ns", Service: "service", Port: "80"}).Hash(); got != xxhash.Sum64String("ns\x00service\x0080") {
 		t.Errorf("Hash() = %x", got)
 	}
 }
 
 func TestParseCookieTakesNothingButOurs(t *testing.T) {
-	good := Cookie{Key: 0x0123456789abcdef, Owner: Key{"ns", "service", "80"}.Hash()}
+	good := Cookie{Key: 0x0123456789abcdef, Owner: Key{Namespace: "ns", Service: "service", Port: "80"}.Hash()}
 	if got, ok := ParseCookie(good.String()); !ok || got != good {
 		t.Errorf("ParseCookie(%q) = %v, %v", good.String(), got, ok)
 	}

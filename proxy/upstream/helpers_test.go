@@ -25,7 +25,7 @@ func address(i int) Address {
 // published returns an upstream with endpoints.
 func published(t testing.TB, o Options, list []Spec) *Upstream {
 	t.Helper()
-	u := NewRegistry().Upstream(Key{"ns", "service", "80"})
+	u := NewRegistry().Upstream(Key{Namespace: "ns", Service: "service", Port: "80"})
 	u.Configure(o)
 	u.Publish(list)
 	if u.Set().Len() != len(list) {

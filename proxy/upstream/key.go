@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"net/netip"
 	"strings"
 
@@ -14,12 +15,18 @@ type Key struct {
 	Service   string
 	// Port is the port as the Ingress names it: its number or its name.
 	Port string
+	// UDP says that the port is one of UDP: a Service may have the same number for both protocols.
+	UDP bool
 }
 
 // String returns the name that ingress-nginx gives the upstream in logs and metrics,
 // "namespace-service-port". It is for people, never for comparing.
 func (k Key) String() string {
-	return strings.Join([]string{k.Namespace, k.Service, k.Port}, "-")
+	name := strings.Join([]string{k.Namespace, k.Service, k.Port}, "-")
+	if k.UDP {
+		name += "-udp"
+	}
+	return name
 }
 
 // Hash returns a number that stands for the key: xxhash of its parts with a separator that no name can hold.
@@ -32,7 +39,22 @@ func (k Key) Hash() uint64 {
 	_, _ = d.WriteString(k.Service)
 	_, _ = d.WriteString("\x00")
 	_, _ = d.WriteString(k.Port)
+	if k.UDP {
+		_, _ = d.WriteString("\x00udp")
+	}
 	return d.Sum64()
+}
+
+// Compare orders keys by namespace, Service, port and protocol.
+func (k *Key) Compare(o *Key) int {
+	c := cmp.Or(strings.Compare(k.Namespace, o.Namespace), strings.Compare(k.Service, o.Service), strings.Compare(k.Port, o.Port))
+	switch {
+	case c != 0 || k.UDP == o.UDP:
+		return c
+	case o.UDP:
+		return -1
+	}
+	return 1
 }
 
 // IsZero reports whether the key names nothing.

@@ -111,7 +111,7 @@ func TestPoolKeepsNoMoreThanItsLimit(t *testing.T) {
 
 func TestPruneClosesWhatIsOverdueDeadOrAboveTheLimit(t *testing.T) {
 	r := NewRegistry()
-	u := r.Upstream(Key{"ns", "service", "80"})
+	u := r.Upstream(Key{Namespace: "ns", Service: "service", Port: "80"})
 	u.Publish(specs(1))
 	p := u.Set().Endpoints()[0].Pool(Profile{})
 	now := Now()
@@ -141,7 +141,7 @@ func TestPruneClosesWhatIsOverdueDeadOrAboveTheLimit(t *testing.T) {
 
 func TestPoolOfAnEndpointThatLeftKeepsNothing(t *testing.T) {
 	r := NewRegistry()
-	u := r.Upstream(Key{"ns", "service", "80"})
+	u := r.Upstream(Key{Namespace: "ns", Service: "service", Port: "80"})
 	u.Publish(specs(2))
 	e := u.Set().Endpoints()[0]
 	pool := e.Pool(Profile{})

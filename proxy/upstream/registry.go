@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"sync"
@@ -61,9 +60,7 @@ func (r *Registry) Keys() []Key {
 	r.mu.RLock()
 	keys := slices.Collect(maps.Keys(r.upstreams))
 	r.mu.RUnlock()
-	slices.SortFunc(keys, func(a, b Key) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Service, b.Service), cmp.Compare(a.Port, b.Port))
-	})
+	slices.SortFunc(keys, func(a, b Key) int { return a.Compare(&b) })
 	return keys
 }
 

@@ -13,14 +13,14 @@ import (
 
 func TestRegistryKnowsUpstreamsByKey(t *testing.T) {
 	r := NewRegistry()
-	a, b := r.Upstream(Key{"a-b", "c", "80"}), r.Upstream(Key{"a", "b-c", "80"})
+	a, b := r.Upstream(Key{Namespace: "a-b", Service: "c", Port: "80"}), r.Upstream(Key{Namespace: "a", Service: "b-c", Port: "80"})
 	if a == b {
 		t.Error("two keys that read the same share an upstream")
 	}
 	if r.Upstream(a.Key()) != a || r.Lookup(b.Key()) != b {
 		t.Error("an upstream is not found again")
 	}
-	if r.Lookup(Key{"x", "y", "z"}) != nil {
+	if r.Lookup(Key{Namespace: "x", Service: "y", Port: "z"}) != nil {
 		t.Error("Lookup makes upstreams")
 	}
 	if got := r.Keys(); !slices.Equal(got, []Key{b.Key(), a.Key()}) {
@@ -30,7 +30,7 @@ func TestRegistryKnowsUpstreamsByKey(t *testing.T) {
 
 func TestSweepDropsWhatTwoCallsInARowFoundUnused(t *testing.T) {
 	r := NewRegistry()
-	used, unused, again := Key{"ns", "used", "80"}, Key{"ns", "unused", "80"}, Key{"ns", "again", "80"}
+	used, unused, again := Key{Namespace: "ns", Service: "used", Port: "80"}, Key{Namespace: "ns", Service: "unused", Port: "80"}, Key{Namespace: "ns", Service: "again", Port: "80"}
 	for _, k := range []Key{used, unused, again} {
 		r.Upstream(k).Publish(specs(1))
 	}
@@ -98,7 +98,7 @@ func TestPublishDoesNotKeepTheSlice(t *testing.T) {
 // TestPickIsAlwaysOfTheSet publishes random sets one after the other.
 func TestPickIsAlwaysOfTheSet(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		u := NewRegistry().Upstream(Key{"ns", "service", "80"})
+		u := NewRegistry().Upstream(Key{Namespace: "ns", Service: "service", Port: "80"})
 		for range rapid.IntRange(1, 6).Draw(rt, "steps") {
 			u.Configure(Options{
 				Algorithm:  rapid.SampledFrom([]Algorithm{RoundRobin, EWMA, Hash}).Draw(rt, "algorithm"),
@@ -131,7 +131,7 @@ func TestPickIsAlwaysOfTheSet(t *testing.T) {
 // TestPublishRacesWithPick is for the race detector: everything that requests do while sets change.
 func TestPublishRacesWithPick(t *testing.T) {
 	r := NewRegistry()
-	u := r.Upstream(Key{"ns", "service", "80"})
+	u := r.Upstream(Key{Namespace: "ns", Service: "service", Port: "80"})
 	u.Publish(specs(5))
 	var stop atomic.Bool
 	var wg sync.WaitGroup
