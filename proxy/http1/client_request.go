@@ -19,7 +19,7 @@ var (
 // fields are written as given, less Host and those that frame the message or belong to the connection, which follow from
 // r.Authority, r.Length and r.Upgrade. With http10 it is an HTTP/1.0 request, whose length must be known.
 func (c *ClientConn) WriteRequest(r *wire.Request, http10 bool) error {
-	if r.Target == "" || !cleanTarget(r.Target) || !wire.IsToken(r.Method) {
+	if !wire.CleanTarget(r.Target) || !wire.IsToken(r.Method) {
 		return errTarget
 	}
 	if http10 && r.Length == wire.Unknown {
@@ -71,16 +71,6 @@ func (c *ClientConn) WriteRequest(r *wire.Request, http10 bool) error {
 // LastRequest makes the next WriteRequest tell the upstream that the connection ends with it. To be called
 // before WriteRequest.
 func (c *ClientConn) LastRequest() { c.last = true }
-
-// cleanTarget reports whether a target can stand in a request line.
-func cleanTarget(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] <= ' ' || s[i] == 0x7f {
-			return false
-		}
-	}
-	return true
-}
 
 // WriteBody sends bytes of the request body; small ones are buffered until FinishRequest or Flush. More
 // bytes than the request's Length are an error. p is not kept.

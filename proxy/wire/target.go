@@ -119,3 +119,13 @@ func (r *Request) setAbsolute(target string, a *Arena) int {
 		return r.setOrigin(a.Concat("/", origin), a)
 	}
 }
+
+// CleanTarget reports whether a target, which may have been rewritten, can stand in the head of a request.
+func CleanTarget(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] <= ' ' || s[i] == 0x7f {
+			return false
+		}
+	}
+	return s != ""
+}

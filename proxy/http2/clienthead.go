@@ -1,0 +1,86 @@
+package http2
+
+import (
+	"net/http"
+	"strings"
+
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/yettproxy/yett/proxy/wire"
+)
+
+// specific are the fields that HTTP/2 does not have (RFC 9113 section 8.2.2), a bit for each ID.
+const specific = 1<<wire.Connection | 1<<wire.KeepAlive | 1<<wire.ProxyConnection | 1<<wire.TransferEncoding | 1<<wire.Upgrade
+
+// unwanted are the fields of responses that are for us and not for clients, or for nobody, a bit for each ID.
+const unwanted = 1<<wire.TE | 1<<wire.ProxyAuthenticate | 1<<wire.ProxyAuthorization | 1<<wire.HTTP2Settings |
+	1<<wire.XAccelBuffering | 1<<wire.XAccelRedirect | 1<<wire.ContentLength
+
+// responseParser makes a response head, or trailers, of the fields that the decoder finds. There is one for each
+// connection, since heads never overlap. Strings belong to the heap, or to the table of the decoder: they outlive everything.
+type responseParser struct {
+	dec      *hpack.Decoder
+	stream   uint32 // of the head that has begun; 0 for none
+	trailers bool
+	end      bool // nothing follows
+	bytes    int  // on the wire
+	size     int  // decoded, with overhead
+	text     int  // as HTTP/1.1 would write it, about
+	bad      bool
+	large    bool
+	regular  bool // a field that is no pseudo-header field has come
+	length   int64
+	response wire.Response // trailers are its fields
+}
+
+// begin prepares for a head, or for trailers. Fields that nobody wants are decoded and dropped.
+func (h *responseParser) begin(id uint32, wanted, trailers bool) {
+	r := h.response
+	r.Reset()
+	*h = responseParser{dec: h.dec, stream: id, trailers: trailers, length: wire.Unknown, response: r}
+	h.dec.SetEmitEnabled(wanted)
+}
+
+// emit takes a field from the decoder.
+func (h *responseParser) emit(f hpack.HeaderField) {
+	n := len(f.Name) + len(f.Value)
+	h.size += n + fieldOverhead
+	h.text += n + len(": \r\n")
+	h.large = h.size > clientHead
+	if h.large || h.bad {
+		h.dec.SetEmitEnabled(false)
+		return
+	}
+	if strings.HasPrefix(f.Name, ":") {
+		h.pseudo(f.Name, f.Value)
+		return
+	}
+	h.regular = true
+	id := wire.Lookup(f.Name)
+	if !validName(f.Name) || !wire.ValidValue(f.Value) || specific>>id&1 != 0 {
+		h.bad = true
+		return
+	}
+	if id == wire.ContentLength && !h.trailers {
+		length, ok := wire.ParseLength(f.Value)
+		h.bad = !ok || h.length >= 0 && h.length != length
+		h.length = length
+	}
+	if unwanted>>id&1 == 0 && (!h.trailers || wire.TrailerAllowed(id, f.Name)) {
+		h.response.Fields.Append(wire.Field{Name: f.Name, Value: f.Value, ID: id})
+	}
+}
+
+// pseudo takes a pseudo-header field. There is only one (RFC 9113 section 8.3.2).
+func (h *responseParser) pseudo(name, value string) {
+	r := &h.response
+	if name != ":status" || h.regular || h.trailers || r.Status != 0 || len(value) != 3 {
+		h.bad = true
+		return
+	}
+	for _, c := range wire.Bytes(value) {
+		h.bad = h.bad || c < '0' || c > '9'
+		r.Status = r.Status*10 + int(c-'0')
+	}
+	h.bad = h.bad || r.Status < 100 || r.Status == http.StatusSwitchingProtocols
+}
