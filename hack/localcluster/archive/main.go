@@ -1,5 +1,5 @@
 // Command archive makes a docker archive with one layer out of static binaries: an image without a registry, a daemon or
-// a Dockerfile.
+// a Dockerfile. A folder stands for all that is in it, with its links and file capabilities.
 //
 //	archive NAME:TAG OUT.tar ENTRYPOINT FILE=PATH...
 package main
@@ -10,10 +10,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 )
 
 func main() {
@@ -27,44 +31,84 @@ func main() {
 	}
 }
 
-// file is one member of an archive.
-type file struct {
-	name string
-	mode int64
-	data []byte
-}
-
 // pack makes a tar archive.
-func pack(files ...file) ([]byte, error) {
+func pack(fill func(*tar.Writer) error) ([]byte, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	for _, f := range files {
-		if err := w.WriteHeader(&tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.data))}); err != nil {
-			return nil, err
-		}
-		if _, err := w.Write(f.data); err != nil {
-			return nil, err
-		}
+	if err := fill(w); err != nil {
+		return nil, err
 	}
 	err := w.Close()
 	return b.Bytes(), err
 }
 
-// write makes the image.
-func write(name, out, entrypoint string, pairs []string) error {
-	var content []file
-	for _, pair := range pairs {
-		from, to, ok := strings.Cut(pair, "=")
-		if !ok {
-			return fmt.Errorf("read %q: want FILE=PATH", pair)
-		}
-		data, err := os.ReadFile(from)
+// add puts one file into an archive.
+func add(w *tar.Writer, name string, data []byte) error {
+	if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(data))}); err != nil {
+		return err
+	}
+	_, err := w.Write(data)
+	return err
+}
+
+// capability is the attribute that holds a file's capabilities.
+const capability = "security.capability"
+
+// addTree puts a file, or a folder with all that is in it, into an archive.
+func addTree(w *tar.Writer, root, to string) error {
+	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		content = append(content, file{strings.TrimPrefix(to, "/"), 0o755, data})
-	}
-	layer, err := pack(content...)
+		name := strings.Trim(to+strings.TrimPrefix(path, root), "/")
+		if name == "" {
+			return nil // the root of the image itself
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		h := &tar.Header{Name: name, Mode: 0o755, Typeflag: tar.TypeReg, Size: info.Size()}
+		switch {
+		case entry.IsDir():
+			h.Typeflag, h.Size = tar.TypeDir, 0
+		case info.Mode()&fs.ModeSymlink != 0:
+			h.Typeflag, h.Size = tar.TypeSymlink, 0
+			if h.Linkname, err = os.Readlink(path); err != nil {
+				return err
+			}
+		default:
+			value := make([]byte, 64)
+			if n, err := syscall.Getxattr(path, capability, value); err == nil {
+				h.PAXRecords = map[string]string{"SCHILY.xattr." + capability: string(value[:n])}
+			}
+		}
+		if err := w.WriteHeader(h); err != nil || h.Typeflag != tar.TypeReg {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(data)
+		return err
+	})
+}
+
+// write makes the image.
+func write(name, out, entrypoint string, pairs []string) error {
+	layer, err := pack(func(w *tar.Writer) error {
+		for _, pair := range pairs {
+			from, to, ok := strings.Cut(pair, "=")
+			if !ok {
+				return fmt.Errorf("read %q: want FILE=PATH", pair)
+			}
+			if err := addTree(w, strings.TrimSuffix(from, "/"), strings.TrimSuffix(to, "/")); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
@@ -82,7 +126,9 @@ func write(name, out, entrypoint string, pairs []string) error {
 	if err != nil {
 		return err
 	}
-	image, err := pack(file{configName, 0o644, config}, file{layerName, 0o644, layer}, file{"manifest.json", 0o644, manifest})
+	image, err := pack(func(w *tar.Writer) error {
+		return errors.Join(add(w, configName, config), add(w, layerName, layer), add(w, "manifest.json", manifest))
+	})
 	if err != nil {
 		return err
 	}
