@@ -29,8 +29,8 @@ test: ## run all tests, also those against a real kube-apiserver (built once, in
 	$(GO) test -count=1 -p 1 ./e2e/... # one at a time: they measure; never cached: they build the binary themselves
 
 .PHONY: e2e
-e2e: ## as root: a whole cluster, yett in it, and everything that moves while requests come; prints a table
-	assets=$$(hack/localcluster/build) && YETT_ROLLOUT=full KUBEBUILDER_ASSETS=$$assets $(GO) test -count=1 -timeout 60m -v ./e2e/rollout
+e2e: ## as root: a whole cluster, yett in it by its chart, and everything that moves while requests come; prints a table
+	e2e/rollout/run full
 
 .PHONY: chart
 chart: ## lint the Helm chart, render it, and test what comes out (hack/chart is a module of its own)

@@ -11,10 +11,15 @@ import (
 
 // TestCanary brings a canary from nothing to everything, under load, promotes and deletes it.
 func TestCanary(t *testing.T) {
+	requests := length(1000, 10000)
+	// Shares are drawn by lot: four standard deviations of so many requests are allowed for, which is 2 % of 10 000.
+	bar := 100 * 4 * math.Sqrt(0.25/float64(requests))
+	row := promise(t, "canary 0 → 100 in steps, promoted, deleted", "0 failed, share within %.0f %%", bar)
 	c := newCluster(t, "canary")
-	stable, next := startPod(t, "stable"), startPod(t, "next")
-	c.apply(t, c.service("stable"), c.service("next"), c.slice("stable", stable), c.slice("next", next), c.ingress("app", "app.test", "stable"))
-	r := c.controller(t, "one")
+	c.backend(t, "stable")
+	c.backend(t, "next")
+	c.apply(t, c.ingress("app", "app.test", "stable"))
+	r := c.gate(t)
 	until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "app.test", 200, "stable") })
 	var counts [2]atomic.Int64
 	l := (&load{target: fixed(r.http), host: "app.test", rate: 200, check: func(status int, body string) error {
@@ -31,9 +36,7 @@ func TestCanary(t *testing.T) {
 	canary := c.ingress("canary", "app.test", "next")
 	canary.Annotations = map[string]string{prefix + "canary": "true", prefix + "canary-weight": "0"}
 	c.apply(t, canary)
-	worst, requests := 0.0, length(1000, 10000)
-	// Shares are drawn by lot: four standard deviations of so many requests are allowed for, which is 2 % of 10 000.
-	bar := 100 * 4 * math.Sqrt(0.25/float64(requests))
+	worst := 0.0
 	ask := &load{target: fixed(r.http), host: "app.test"}
 	for _, weight := range []int{0, 10, 50, 90, 100} {
 		change(t, c, canary, func(o *ingressType) { o.Annotations[prefix+"canary-weight"] = strconv.Itoa(weight) })
@@ -52,7 +55,7 @@ func TestCanary(t *testing.T) {
 		t.Errorf("promoted and the canary deleted: %.1f %% go to the new one", share)
 	}
 	text, met := l.figure(t)
-	result(t, met && worst <= bar, "canary 0 → 100 in steps, promoted, deleted", fmt.Sprintf("0 failed, share within %.0f %%", bar), "%s, off by at most %.1f %%", text, worst)
+	row.is(met && worst <= bar, "%s, off by at most %.1f %%", text, worst)
 }
 
 // shareOf returns how many of a number of requests, in per cent, a backend answers.

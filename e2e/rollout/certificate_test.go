@@ -53,12 +53,15 @@ func shown(address, host string) int64 {
 
 // TestCertificateRotated rotates a Secret under load, spoils it, and deletes it.
 func TestCertificateRotated(t *testing.T) {
+	rotated := promise(t, "TLS Secret rotated, spoilt, deleted", "0 failed, every certificate is the host's")
+	kept := promise(t, "last good certificate", "kept, Event written")
 	c := newCluster(t, "certificate")
 	secret := &corev1.Secret{ObjectMeta: meta(c.name, "cert"), Type: corev1.SecretTypeTLS, Data: keyPair(t, "app.test", 1)}
 	ingress := c.ingress("app", "app.test", "a")
 	ingress.Spec.TLS = []networkingv1.IngressTLS{{Hosts: []string{"app.test"}, SecretName: "cert"}}
-	c.apply(t, secret, c.service("a"), c.slice("a", startPod(t, "a")), ingress)
-	r := c.controller(t, "one", "--publish-status-address", "192.0.2.1")
+	c.backend(t, "a")
+	c.apply(t, secret, ingress)
+	r := c.gate(t, "--publish-status-address", "192.0.2.1")
 	until(t, 5*time.Second, "the certificate", func() bool { return shown(r.https, "app.test") == 1 })
 	// Connections are few, handshakes are wanted: so idle ones are not kept.
 	config := &tls.Config{ServerName: "app.test", InsecureSkipVerify: true, VerifyConnection: func(s tls.ConnectionState) error { //nolint:gosec // see shown
@@ -77,8 +80,8 @@ func TestCertificateRotated(t *testing.T) {
 	time.Sleep(length(time.Second, 10*time.Second))
 	deleted := shown(r.https, "app.test")
 	text, met := l.figure(t)
-	result(t, met, "TLS Secret rotated, spoilt, deleted", "0 failed, every certificate is the host's", "%s, new one shown after at most %s", text, quantile(took, 1).Round(time.Millisecond))
-	result(t, spoilt == 7 && deleted == 7, "last good certificate", "kept, Event written", "spoilt: shows %d, deleted: shows %d, of 7", spoilt, deleted)
+	rotated.is(met, "%s, new one shown after at most %s", text, quantile(took, 1).Round(time.Millisecond))
+	kept.is(spoilt == 7 && deleted == 7, "spoilt: shows %d, deleted: shows %d, of 7", spoilt, deleted)
 	c.apply(t, &corev1.Secret{ObjectMeta: meta(c.name, "cert"), Type: corev1.SecretTypeTLS, Data: keyPair(t, "app.test", 9)})
 	until(t, 5*time.Second, "the certificate after that", func() bool { return shown(r.https, "app.test") == 9 })
 }

@@ -13,11 +13,12 @@ import (
 
 // TestEndpointChurn changes a Service's endpoints a hundred times a second.
 func TestEndpointChurn(t *testing.T) {
+	row := promise(t, "endpoints changed 100 times a second", "0 failed")
 	c := newCluster(t, "endpoint-churn")
-	list := []*pod{startPod(t, "a"), startPod(t, "b"), startPod(t, "c"), startPod(t, "d"), startPod(t, "e")}
+	list := c.pods(t, "a", "b", "c", "d", "e")
 	slice := c.slice("app", list...)
 	c.apply(t, c.service("app"), slice, c.ingress("app", "app.test", "app"))
-	r := c.controller(t, "one")
+	r := c.gate(t)
 	until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "app.test", 200, "") })
 	l := (&load{target: fixed(r.http), host: "app.test", rate: 300, post: true}).start(t)
 	begin, changes := time.Now(), 0
@@ -31,23 +32,21 @@ func TestEndpointChurn(t *testing.T) {
 	}
 	pace := float64(changes) / time.Since(begin).Seconds()
 	text, met := l.figure(t)
-	result(t, met && pace >= float64(length(50, 90)), "endpoints changed 100 times a second", "0 failed", "%s, %.0f changes/s", text, pace)
+	row.is(met && pace >= float64(length(50, 90)), "%s, %.0f changes/s", text, pace)
 }
 
 // TestPodsReplaced replaces every pod of a Service, ten times, the way a rolling update does it: the new pod is ready, then the old
 // one is terminating and ends when its grace is over.
 func TestPodsReplaced(t *testing.T) {
-	c := newCluster(t, "pods-replaced")
+	rounds := length(3, 10)
+	row := promise(t, fmt.Sprintf("3 pods replaced %d times", rounds), "0 failed")
+	c := newServer(t, "pods-replaced")
 	list := []*pod{startPod(t, "v0"), startPod(t, "v0"), startPod(t, "v0")}
 	slice := c.slice("app", list...)
 	c.apply(t, c.service("app"), slice, c.ingress("app", "app.test", "app"))
 	r := c.controller(t, "one")
 	until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "app.test", 200, "") })
 	l := (&load{target: fixed(r.http), host: "app.test", rate: 300, post: true}).start(t)
-	rounds := 3
-	if full() {
-		rounds = 10
-	}
 	publish := func(ending *pod) {
 		slice.Endpoints = endpoints(list...)
 		if ending != nil {
@@ -70,12 +69,13 @@ func TestPodsReplaced(t *testing.T) {
 		}
 	}
 	text, met := l.figure(t)
-	result(t, met, fmt.Sprintf("3 pods replaced %d times", rounds), "0 failed", "%s", text)
+	row.is(met, "%s", text)
 }
 
 // TestPodsKilled ends pods in the middle of their work, before anybody has heard of it.
 func TestPodsKilled(t *testing.T) {
-	c := newCluster(t, "pods-killed")
+	row := promise(t, "pods killed, noticed after 500 ms", "0 failed")
+	c := newServer(t, "pods-killed")
 	list := []*pod{startPod(t, "a"), startPod(t, "b"), startPod(t, "c")}
 	slice := c.slice("app", list...)
 	c.apply(t, c.service("app"), slice, c.ingress("app", "app.test", "app"))
@@ -93,15 +93,18 @@ func TestPodsKilled(t *testing.T) {
 		}
 	}
 	text, met := l.figure(t)
-	result(t, met, "pods killed, noticed after 500 ms", "0 failed", "%s", text)
+	row.is(met, "%s", text)
 }
 
 // TestIngressChurn creates, changes and deletes Ingresses fifty times a second.
 func TestIngressChurn(t *testing.T) {
+	others := promise(t, "Ingresses changed 50 times a second", "0 failed on another host")
+	traffic := promise(t, "change to traffic meanwhile", "p99 ≤ 300 ms")
 	c := newCluster(t, "ingress-churn")
-	a, b := startPod(t, "a"), startPod(t, "b")
-	c.apply(t, c.service("a"), c.service("b"), c.slice("a", a), c.slice("b", b), c.ingress("ok", "ok.test", "a"))
-	r := c.controller(t, "one")
+	c.backend(t, "a")
+	c.backend(t, "b")
+	c.apply(t, c.ingress("ok", "ok.test", "a"))
+	r := c.gate(t)
 	until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "ok.test", 200, "a") })
 	l := (&load{target: fixed(r.http), host: "ok.test", rate: 200}).start(t)
 	var took []time.Duration
@@ -149,15 +152,16 @@ func TestIngressChurn(t *testing.T) {
 		took = append(took, <-seen)
 	}
 	text, met := l.figure(t)
-	result(t, met && pace >= float64(length(20, 45)), "Ingresses changed 50 times a second", "0 failed on another host", "%s, %.0f changes/s", text, pace)
+	others.is(met && pace >= float64(length(20, 45)), "%s, %.0f changes/s", text, pace)
 	p99 := quantile(took, 0.99)
-	result(t, p99 <= 300*time.Millisecond, "change to traffic meanwhile", "p99 ≤ 300 ms", "p50 %s, p99 %s of %d",
+	traffic.is(p99 <= 300*time.Millisecond, "p50 %s, p99 %s of %d",
 		quantile(took, 0.5).Round(time.Millisecond), p99.Round(time.Millisecond), len(took))
 }
 
 // TestNothingReady takes away what a host needs, piece by piece, and gives it back.
 func TestNothingReady(t *testing.T) {
-	c := newCluster(t, "nothing-ready")
+	row := promise(t, "scale to zero, Service missing, port missing", "503, Event, back within 1 s")
+	c := newServer(t, "nothing-ready")
 	a := startPod(t, "a")
 	slice := c.slice("app", a)
 	c.apply(t, c.service("app"), slice, c.ingress("app", "app.test", "app"))
@@ -187,6 +191,6 @@ func TestNothingReady(t *testing.T) {
 	change(t, c, c.service("app"), func(o *serviceType) { o.Spec.Ports[0].Port, o.Spec.Ports[0].TargetPort = 80, intstr.FromInt32(80) })
 	took = append(took, sees("port back", 200))
 	slowest := quantile(took, 1)
-	result(t, slowest <= time.Second, "scale to zero, Service missing, port missing", "503, Event, back within 1 s", "back after at most %s",
+	row.is(slowest <= time.Second, "back after at most %s",
 		slowest.Round(time.Millisecond))
 }

@@ -2,17 +2,12 @@ package rollout
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -31,18 +26,32 @@ type apiServer struct {
 	kubeconfig string
 }
 
-// cluster is one scenario's part of the API server: a namespace and a class of its own.
+// cluster is one scenario's part of a cluster, or of an API server alone: a namespace, and a class.
 type cluster struct {
 	client.Client
+	// apiServer is nil in a whole cluster, and live is nil without one.
 	*apiServer
-	name string
+	live        *live
+	name, class string
 }
 
-// newCluster gives a scenario its part, or skips where the programs are not there.
+// newCluster gives a scenario its part of a whole cluster if there is one, else of an API server.
 func newCluster(t *testing.T, name string) *cluster {
 	t.Helper()
+	if os.Getenv(clusterEnv) != "" {
+		return newLive(t, name)
+	}
+	return newServer(t, name)
+}
+
+// newServer gives a scenario its part of an API server alone, or skips where that cannot be had.
+func newServer(t *testing.T, name string) *cluster {
+	t.Helper()
+	if os.Getenv(clusterEnv) != "" {
+		t.Skip("runs with an API server alone")
+	}
 	if os.Getenv(insideEnv) == "" {
-		t.Skip("needs a network namespace of its own: root, or user namespaces, with unshare and ip installed")
+		t.Skip("needs namespaces of its own: root, or user namespaces, with unshare and ip installed")
 	}
 	if testing.Short() {
 		t.Skip("takes its time; run without -short")
@@ -58,9 +67,67 @@ func newCluster(t *testing.T, name string) *cluster {
 		}
 		suite.server = server
 	}
-	c := &cluster{Client: suite.server.client, apiServer: suite.server, name: name}
-	c.apply(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, classObject(name))
+	c := &cluster{Client: suite.server.client, apiServer: suite.server, name: name, class: name}
+	c.apply(t, namespaceObject(name), classObject(name))
 	return c
+}
+
+// sibling is another namespace of the same scenario.
+func (c *cluster) sibling(t *testing.T, name string) *cluster {
+	t.Helper()
+	other := *c
+	other.name = name
+	o := namespaceObject(name)
+	if c.live != nil {
+		o.Labels = map[string]string{ownLabel: "true"}
+		other.leave(t)
+	}
+	c.apply(t, o)
+	return &other
+}
+
+// gate returns a gate that serves the scenario. In a whole cluster that is the one that is installed, which has its own arguments.
+func (c *cluster) gate(t *testing.T, args ...string) *replica {
+	t.Helper()
+	if c.live != nil {
+		return c.live.gate()
+	}
+	return c.controller(t, "one", args...)
+}
+
+// anew returns a gate that was started just now. In a whole cluster that is the one that is installed, restarted.
+func (c *cluster) anew(t *testing.T, name string, args ...string) *replica {
+	t.Helper()
+	if c.live != nil {
+		c.live.restart(t, gateName, gateWorkload)
+		return c.live.gate()
+	}
+	return c.controller(t, name, args...)
+}
+
+// backend makes a Service and a pod of the same name that answers with that name.
+func (c *cluster) backend(t *testing.T, name string) {
+	t.Helper()
+	if c.live == nil {
+		c.apply(t, c.service(name), c.slice(name, startPod(t, name)))
+		return
+	}
+	service := c.service(name)
+	service.Spec.Selector = map[string]string{"app": name}
+	c.apply(t, service)
+	c.pods(t, name)
+}
+
+// pods makes pods that answer with their names.
+func (c *cluster) pods(t *testing.T, names ...string) (list []*pod) {
+	t.Helper()
+	if c.live != nil {
+		return c.livePods(t, names)
+	}
+	for _, name := range names {
+		list = append(list, startPod(t, name))
+	}
+	return list
 }
 
 // startServer starts the API server and its relay.
@@ -163,71 +230,4 @@ func (c *cluster) warned(object, text string) bool {
 		}
 	}
 	return false
-}
-
-// relay passes connections on to the API server until it is cut.
-type relay struct {
-	address, target string
-
-	mu    sync.Mutex
-	l     net.Listener
-	conns map[net.Conn]bool
-}
-
-// newRelay starts one on a free port.
-func newRelay(target string) (*relay, error) {
-	r := &relay{target: target, address: "127.0.0.1:0", conns: map[net.Conn]bool{}}
-	return r, r.mend()
-}
-
-// mend listens, on the same port as before.
-func (r *relay) mend() error {
-	l, err := net.Listen("tcp", r.address)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
-	r.mu.Lock()
-	r.l, r.address = l, l.Addr().String()
-	r.mu.Unlock()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go r.pass(c)
-		}
-	}()
-	return nil
-}
-
-// cut refuses new connections and ends those there are.
-func (r *relay) cut() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.l.Close()
-	for c := range r.conns {
-		c.Close()
-	}
-}
-
-// pass copies both ways until one side ends.
-func (r *relay) pass(c net.Conn) {
-	up, err := net.Dial("tcp", r.target)
-	if err != nil {
-		c.Close()
-		return
-	}
-	r.mu.Lock()
-	r.conns[c] = true
-	r.mu.Unlock()
-	go func() {
-		_, _ = io.Copy(up, c)
-		up.Close()
-	}()
-	_, _ = io.Copy(c, up)
-	c.Close()
-	r.mu.Lock()
-	delete(r.conns, c)
-	r.mu.Unlock()
 }

@@ -3,7 +3,6 @@ package rollout
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,7 +14,10 @@ import (
 
 // TestServerAway takes the API server away from a gate under load, changes things behind its back, and gives it back.
 func TestServerAway(t *testing.T) {
-	c := newCluster(t, "server-away")
+	away := length(5*time.Second, 2*time.Minute)
+	traffic := promise(t, fmt.Sprintf("API server away for %s", away), "0 failed")
+	state := promise(t, "state after its return", "right within 5 s")
+	c := newServer(t, "server-away")
 	a, b := startPod(t, "a"), startPod(t, "b")
 	c.apply(t, c.service("a"), c.service("b"), c.slice("a", a), c.slice("b", b),
 		c.ingress("app", "app.test", "a"), c.ingress("moved", "moved.test", "a"), c.ingress("gone", "gone.test", "a"))
@@ -29,7 +31,6 @@ func TestServerAway(t *testing.T) {
 	change(t, c, c.ingress("moved", "", ""), func(o *ingressType) { o.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name = "b" })
 	c.remove(t, c.ingress("gone", "", ""))
 	c.apply(t, c.ingress("new", "new.test", "b"))
-	away := length(5*time.Second, 2*time.Minute)
 	time.Sleep(away)
 	if !r.ready() || r.ended() {
 		t.Error("the gate is not ready without the API server")
@@ -41,9 +42,8 @@ func TestServerAway(t *testing.T) {
 		return answers(r.http, "moved.test", 200, "b") && answers(r.http, "gone.test", 404, "") && answers(r.http, "new.test", 200, "b")
 	})
 	text, met := l.figure(t)
-	scenario := fmt.Sprintf("API server away for %s", away)
-	result(t, met, scenario, "0 failed", "%s", text)
-	result(t, back <= 5*time.Second, "state after its return", "right within 5 s", "after %s", back.Round(time.Millisecond))
+	traffic.is(met, "%s", text)
+	state.is(back <= 5*time.Second, "after %s", back.Round(time.Millisecond))
 	until(t, 20*time.Second, "status of the new Ingress", func() bool { return len(c.statusOf("new")) == 1 })
 }
 
@@ -67,9 +67,11 @@ func (c *cluster) holder() string {
 
 // TestLeaderKilled kills the replica that writes status, and looks at the status all the time.
 func TestLeaderKilled(t *testing.T) {
-	c := newCluster(t, "leader-killed")
-	c.apply(t, c.service("a"), c.slice("a", startPod(t, "a")), c.ingress("app", "app.test", "a"))
 	ttl := length(4*time.Second, 30*time.Second)
+	leader := promise(t, "leader killed", "new one within the lease time (%s)", ttl)
+	steady := promise(t, "status meanwhile", "never flaps")
+	c := newServer(t, "leader-killed")
+	c.apply(t, c.service("a"), c.slice("a", startPod(t, "a")), c.ingress("app", "app.test", "a"))
 	args := []string{"--election-ttl", ttl.String(), "--publish-status-address", "192.0.2.1"}
 	one := c.controller(t, "one", args...)
 	until(t, 20*time.Second, "status", func() bool { return len(c.statusOf("app")) == 1 })
@@ -94,25 +96,23 @@ func TestLeaderKilled(t *testing.T) {
 	two.stop(t) // gives the Lease back; others run, so the status stays
 	handed := until(t, 2*ttl, "a third leader", func() bool { return c.holder() == "three" })
 	stop()
-	result(t, took <= ttl, "leader killed", fmt.Sprintf("new one within the lease time (%s)", ttl),
-		"after %s, status of a new Ingress %s later; handed over in %s", took.Round(10*time.Millisecond), status.Round(10*time.Millisecond), handed.Round(10*time.Millisecond))
-	result(t, flaps.Load() == 0 && looks.Load() > 0, "status meanwhile", "never flaps", "%d of %d looks differ", flaps.Load(), looks.Load())
+	leader.is(took <= ttl, "after %s, status of a new Ingress %s later; handed over in %s", took.Round(10*time.Millisecond), status.Round(10*time.Millisecond), handed.Round(10*time.Millisecond))
+	steady.is(flaps.Load() == 0 && looks.Load() > 0, "%d of %d looks differ", flaps.Load(), looks.Load())
 }
 
 // TestOldestClaimWins lets two namespaces claim a host.
 func TestOldestClaimWins(t *testing.T) {
+	row := promise(t, "one host claimed in two namespaces", "oldest wins, after a restart too")
 	c := newCluster(t, "oldest-claim")
-	other := &cluster{Client: c.Client, apiServer: c.apiServer, name: c.name + "-a"} // sorts before, is younger
-	c.apply(t, namespaceObject(other.name))
-	a, b := startPod(t, "old"), startPod(t, "young")
-	c.apply(t, c.service("app"), c.slice("app", a), c.ingress("app", "app.test", "app"))
+	other := c.sibling(t, "a-"+c.name) // sorts before, is younger
+	c.backend(t, "old")
+	c.apply(t, c.ingress("app", "app.test", "old"))
 	time.Sleep(1100 * time.Millisecond) // creation times have whole seconds
-	young := other.ingress("app", "app.test", "app")
-	young.Spec.IngressClassName = &c.name
-	c.apply(t, other.service("app"), other.slice("app", b), young)
+	other.backend(t, "young")
+	other.apply(t, other.ingress("app", "app.test", "young"))
 	var wrong []string
 	for _, name := range []string{"one", "two"} {
-		r := c.controller(t, name, "--publish-status-address", "192.0.2.1")
+		r := c.anew(t, name, "--publish-status-address", "192.0.2.1")
 		if !answers(r.http, "app.test", 200, "old") {
 			wrong = append(wrong, name)
 		}
@@ -122,7 +122,7 @@ func TestOldestClaimWins(t *testing.T) {
 			wrong = append(wrong, name+" after an update")
 		}
 	}
-	until(t, 20*time.Second, "an Event on the loser", func() bool { return other.warned("app", "oldest-claim/app") })
+	until(t, 20*time.Second, "an Event on the loser", func() bool { return other.warned("app", c.name+"/app") })
 	c.remove(t, c.ingress("app", "", ""))
-	result(t, len(wrong) == 0, "one host claimed in two namespaces", "oldest wins, after a restart too", "wrong: %d%v", len(wrong), slices.Clone(wrong))
+	row.is(len(wrong) == 0, "wrong: %d%v", len(wrong), wrong)
 }

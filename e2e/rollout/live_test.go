@@ -3,56 +3,230 @@ package rollout
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// live is a whole cluster with a gate installed in it.
+const (
+	// gateName is the release of the suite, its namespace, and the class of its Ingresses (testdata/values.yaml).
+	gateName = "yett-e2e"
+	// gateWorkload is the Deployment and the Service that the chart makes for that release.
+	gateWorkload = gateName + "-controller"
+	// drainLimit is worker-shutdown-timeout, leaseTime election-ttl there.
+	drainLimit = 20 * time.Second
+	leaseTime  = 8 * time.Second
+	chart      = "../../charts/yett"
+	// ownLabel marks the namespaces of the suite.
+	ownLabel = "yett.test/rollout"
+)
+
+// live is a whole cluster with a gate that the chart has installed.
 type live struct {
-	kubeconfig string
-	address    string // where clients outside of the cluster reach the gate
+	client      client.Client
+	kubeconfig  string
+	node        string // an address of a node
+	http, https string // where clients outside of the cluster reach the gate
+	broken      error  // why there is none
 }
 
-// newLive installs the gate and its backend, or skips where there is no cluster.
-func newLive(t *testing.T) *live {
+// installed returns the cluster with its gate, or skips where there is none. The first scenario installs it.
+func installed(t *testing.T) *live {
 	t.Helper()
-	c := &live{kubeconfig: os.Getenv(clusterEnv)}
-	if c.kubeconfig == "" {
-		t.Skip("needs a cluster: run `make e2e` as root")
+	if os.Getenv(clusterEnv) == "" {
+		t.Skip("needs a whole cluster: run `make e2e` as root")
 	}
-	node := c.kubectl(t, "get", "nodes", "-o", `jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}`)
-	c.address = node + ":30080"
-	c.kubectl(t, "apply", "-f", "testdata/yett.yaml")
-	c.kubectl(t, "apply", "-f", "testdata/app.yaml")
-	c.kubectl(t, "-n", "yett", "rollout", "status", "deployment/yett", "--timeout=120s")
-	c.kubectl(t, "-n", "app", "rollout", "status", "deployment/echo", "--timeout=120s")
-	until(t, 10*time.Second, "the host answers", func() bool { return answers(c.address, "app.test", 200, "") })
+	if suite.live == nil {
+		suite.live = &live{kubeconfig: os.Getenv(clusterEnv)}
+		suite.live.broken = suite.live.begin(t)
+	}
+	if suite.live.broken != nil {
+		t.Fatal(suite.live.broken)
+	}
+	return suite.live
+}
+
+// newLive gives a scenario its part of a whole cluster, or skips where there is none.
+func newLive(t *testing.T, name string) *cluster {
+	t.Helper()
+	l := installed(t)
+	c := &cluster{Client: l.client, live: l, name: "rollout-" + name, class: gateName}
+	c.leave(t)
+	o := namespaceObject(c.name)
+	o.Labels = map[string]string{ownLabel: "true"}
+	c.apply(t, o)
 	return c
 }
+
+// leave removes the scenario's namespace in the end.
+func (c *cluster) leave(t *testing.T) {
+	t.Cleanup(func() {
+		if err := client.IgnoreNotFound(c.Delete(context.Background(), namespaceObject(c.name))); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// begin connects, and installs the gate, which is a row of its own.
+func (c *live) begin(t *testing.T) error {
+	config, err := clientcmd.BuildConfigFromFlags("", c.kubeconfig)
+	if err != nil {
+		return err
+	}
+	config.QPS, config.Burst = 2000, 4000
+	scheme := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(scheme); err != nil {
+		return err
+	}
+	if c.client, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	row := promise(t, "helm install, two replicas", "ready within 60 s")
+	begin := time.Now()
+	if _, err := c.tryHelm("install", gateName, chart, "--namespace", gateName, "--create-namespace", "--values", "testdata/values.yaml", "--wait", "--timeout", "120s"); err != nil {
+		return err
+	}
+	if c.node, err = c.try("get", "nodes", "-o", `jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}`); err != nil {
+		return err
+	}
+	if c.http, c.https, err = c.addresses(gateName, gateWorkload); err != nil {
+		return err
+	}
+	took := time.Since(begin)
+	status, _, err := ask(c.http, "nobody.test")
+	row.is(took <= time.Minute && status == 404, "after %s, a host of nobody answers %d", took.Round(100*time.Millisecond), status)
+	return err
+}
+
+// addresses returns the addresses of a Service's node ports.
+func (c *live) addresses(namespace, service string) (http, https string, err error) {
+	ports, err := c.try("-n", namespace, "get", "service", service, "-o", "jsonpath={.spec.ports[*].nodePort}")
+	list := strings.Fields(ports)
+	if err != nil || len(list) != 2 {
+		return "", "", fmt.Errorf("find node ports of %s: %q: %w", service, ports, err)
+	}
+	return net.JoinHostPort(c.node, list[0]), net.JoinHostPort(c.node, list[1]), nil
+}
+
+// end removes what the suite has installed.
+func (c *live) end() error {
+	var failed error
+	if c.http != "" {
+		_, err := c.tryHelm("uninstall", gateName, "--namespace", gateName, "--ignore-not-found")
+		failed = errors.Join(failed, err)
+	}
+	_, err := c.try("delete", "namespace", "-l", ownLabel+"=true", "--wait=false")
+	_, err2 := c.try("delete", "namespace", gateName, "--ignore-not-found", "--wait=false")
+	return errors.Join(failed, err, err2)
+}
+
+// gate is the one that is installed, as far as clients see it.
+func (c *live) gate() *replica {
+	time.Sleep(settle)
+	return &replica{name: gateName, http: c.http, https: c.https}
+}
+
+// livePods makes pods that answer with their names and waits until they are ready.
+func (c *cluster) livePods(t *testing.T, names []string) (list []*pod) {
+	t.Helper()
+	for _, name := range names {
+		o := &corev1.Pod{ObjectMeta: meta(c.name, name), Spec: corev1.PodSpec{
+			Containers: []corev1.Container{{Name: "echo", Image: "localhost/echo:e2e", ImagePullPolicy: corev1.PullIfNotPresent,
+				Env: []corev1.EnvVar{{Name: "ECHO_NAME", Value: name}}}},
+		}}
+		o.Labels = map[string]string{"app": name}
+		until(t, 20*time.Second, "the default service account", func() bool { return c.Create(context.Background(), o) == nil })
+	}
+	for _, name := range names {
+		var o corev1.Pod
+		until(t, time.Minute, "pod "+name, func() bool {
+			return c.Get(context.Background(), client.ObjectKey{Namespace: c.name, Name: name}, &o) == nil && podReady(&o)
+		})
+		list = append(list, &pod{name: name, ip: o.Status.PodIP})
+	}
+	return list
+}
+
+// podReady reports whether a pod takes traffic.
+func podReady(o *corev1.Pod) bool {
+	for _, condition := range o.Status.Conditions {
+		if condition.Type == corev1.PodReady {
+			return condition.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// deployed gives a scenario the Deployment, Service and Ingress of testdata/app.yaml, in a namespace that they share.
+func deployed(t *testing.T) *cluster {
+	t.Helper()
+	l := installed(t)
+	l.kubectl(t, "apply", "-f", "testdata/app.yaml")
+	l.kubectl(t, "-n", appNamespace, "rollout", "status", "deployment/echo", "--timeout=120s")
+	until(t, 10*time.Second, "the host answers", func() bool { return answers(l.http, "app.test", 200, "") })
+	time.Sleep(settle)
+	return &cluster{Client: l.client, live: l, name: appNamespace, class: gateName}
+}
+
+// appNamespace is that of testdata/app.yaml.
+const appNamespace = "rollout-app"
+
+// settle is how long both replicas get to hear of what one of them has heard.
+const settle = 500 * time.Millisecond
 
 // kubectl runs it and returns what it prints; an error fails the test.
 func (c *live) kubectl(t *testing.T, args ...string) string {
 	t.Helper()
 	out, err := c.try(args...)
 	if err != nil {
-		t.Fatalf("kubectl %s: %v", strings.Join(args, " "), err)
+		t.Fatal(err)
+	}
+	return out
+}
+
+// helm runs it and returns what it prints; an error fails the test.
+func (c *live) helm(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := c.tryHelm(args...)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return out
 }
 
 // try runs kubectl.
 func (c *live) try(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	return c.program("kubectl", append([]string{"--kubeconfig", c.kubeconfig}, args...)...)
+}
+
+// tryHelm runs helm.
+func (c *live) tryHelm(args ...string) (string, error) {
+	return c.program("helm", append([]string{"--kubeconfig", c.kubeconfig}, args...)...)
+}
+
+// program runs one of the programs that come with the cluster.
+func (c *live) program(name string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Getenv(kubectlEnv), append([]string{"--kubeconfig", c.kubeconfig}, args...)...)
+	cmd := exec.CommandContext(ctx, filepath.Join(os.Getenv(programsEnv), name), args...)
+	// Helm keeps nothing of this anywhere else.
+	cmd.Env = append(os.Environ(), "HELM_CACHE_HOME="+suite.dir, "HELM_CONFIG_HOME="+suite.dir, "HELM_DATA_HOME="+suite.dir)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, errs.String())
+		return "", fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, errs.String())
 	}
 	return strings.TrimSpace(out.String()), nil
 }
@@ -66,130 +240,5 @@ func (c *live) restart(t *testing.T, namespace, name string) {
 
 // load begins load on the backend.
 func (c *live) load(t *testing.T) *load {
-	return (&load{target: fixed(c.address), host: "app.test", rate: 100}).start(t)
-}
-
-// TestLiveBackend rolls, scales and kills the pods of a backend.
-func TestLiveBackend(t *testing.T) {
-	c := newLive(t)
-	l := c.load(t)
-	const rounds = 10
-	for range rounds {
-		c.restart(t, "app", "echo")
-	}
-	text, met := l.figure(t)
-	result(t, met, fmt.Sprintf("rolling update of a backend, %d times", rounds), "0 failed", "%s", text)
-
-	l = c.load(t)
-	for _, replicas := range []string{"6", "2", "5", "3"} {
-		c.kubectl(t, "-n", "app", "scale", "deployment/echo", "--replicas="+replicas)
-		c.kubectl(t, "-n", "app", "rollout", "status", "deployment/echo", "--timeout=60s")
-		time.Sleep(3 * time.Second)
-	}
-	text, met = l.figure(t)
-	result(t, met, "scaled 3 → 6 → 2 → 5 → 3", "0 failed", "%s", text)
-
-	l = c.load(t)
-	for range 3 {
-		pod := c.kubectl(t, "-n", "app", "get", "pods", "-l", "app=echo", "-o", "jsonpath={.items[0].metadata.name}")
-		c.kubectl(t, "-n", "app", "delete", "pod", pod, "--grace-period=0", "--force")
-		c.kubectl(t, "-n", "app", "rollout", "status", "deployment/echo", "--timeout=60s")
-	}
-	text, met = l.figure(t)
-	result(t, met, "pods killed with --grace-period=0", "0 failed", "%s", text)
-}
-
-// TestLiveRestart replaces the replicas of the gate while requests come and streams are open.
-func TestLiveRestart(t *testing.T) {
-	c := newLive(t)
-	const limit = 20 * time.Second // worker-shutdown-timeout in testdata/yett.yaml
-	var streams []*stream
-	for range 6 {
-		streams = append(streams, open(t, c.address, "app.test", true), open(t, c.address, "app.test", false))
-	}
-	l := c.load(t)
-	begin := time.Now()
-	c.restart(t, "yett", "yett")
-	text, met := l.figure(t)
-	result(t, met, "rolling restart of yett, two replicas", "0 failed", "%s", text)
-	early, last := 0, time.Duration(0)
-	for _, s := range streams {
-		after := s.wait(t, begin.Add(limit+90*time.Second)).Sub(begin)
-		if after < limit {
-			t.Logf("a stream (WebSocket: %v) ended %s after the restart began: %v", s.upgraded, after, s.err)
-			early++
-		}
-		last = max(last, after)
-	}
-	result(t, early == 0, "WebSockets and slow downloads meanwhile", "end only at the drain limit ("+limit.String()+")",
-		"%d of %d ended sooner, the last after %s", early, len(streams), last.Round(100*time.Millisecond))
-}
-
-// TestLiveLeaderKilled kills the pod that writes status.
-func TestLiveLeaderKilled(t *testing.T) {
-	c := newLive(t)
-	holder := func() string {
-		name, _ := c.try("-n", "yett", "get", "lease", "ingress-controller-leader", "-o", "jsonpath={.spec.holderIdentity}")
-		return name
-	}
-	status := func() string {
-		text, err := c.try("-n", "app", "get", "ingress", "echo", "-o", "jsonpath={.status.loadBalancer.ingress[*].ip}")
-		if err != nil {
-			return "error"
-		}
-		return text
-	}
-	want := c.kubectl(t, "-n", "yett", "get", "service", "yett", "-o", "jsonpath={.spec.clusterIP}")
-	until(t, 30*time.Second, "status is the Service's address", func() bool { return status() == want })
-	old := holder()
-	l := c.load(t)
-	flaps := 0
-	c.kubectl(t, "-n", "yett", "delete", "pod", old, "--grace-period=0", "--force", "--wait=false")
-	took := until(t, time.Minute, "a new leader", func() bool {
-		if status() != want {
-			flaps++
-		}
-		now := holder()
-		return now != "" && now != old
-	})
-	c.kubectl(t, "-n", "yett", "rollout", "status", "deployment/yett", "--timeout=120s")
-	sent, failed, _ := l.finish()
-	const ttl = 8 * time.Second // election-ttl in testdata/yett.yaml
-	result(t, took <= ttl && flaps == 0, "leader's pod killed", fmt.Sprintf("new one within the lease time (%s), status steady", ttl),
-		"after %s, %d flaps; %d of %d requests were in the killed pod", took.Round(100*time.Millisecond), flaps, failed, sent)
-}
-
-// TestLiveServerDown ends the API server and etcd and starts them again.
-func TestLiveServerDown(t *testing.T) {
-	if os.Getenv(givenEnv) != "" {
-		t.Skip("the API server of a given cluster is left alone")
-	}
-	c := newLive(t)
-	l := (&load{target: fixed(c.address), host: "app.test", rate: 100, check: func(status int, _ string) error {
-		if status != 200 && status != 301 { // the change at the end
-			return fmt.Errorf("status %d", status)
-		}
-		return nil
-	}}).start(t)
-	for _, program := range []string{"apiserver", "etcd"} {
-		if err := tool("stop", clusterName, program); err != nil {
-			t.Fatal(err)
-		}
-	}
-	time.Sleep(2 * time.Minute)
-	for _, program := range []string{"etcd", "apiserver"} {
-		if err := tool("start", clusterName, program); err != nil {
-			t.Fatal(err)
-		}
-	}
-	until(t, time.Minute, "the API server is back", func() bool {
-		_, err := c.try("-n", "app", "annotate", "--overwrite", "ingress", "echo", "nginx.ingress.kubernetes.io/permanent-redirect=https://elsewhere.test")
-		return err == nil
-	})
-	back := until(t, time.Minute, "a change after its return", func() bool { return answers(c.address, "app.test", 301, "") })
-	c.kubectl(t, "-n", "app", "annotate", "ingress", "echo", "nginx.ingress.kubernetes.io/permanent-redirect-")
-	until(t, 5*time.Second, "and back", func() bool { return answers(c.address, "app.test", 200, "") })
-	text, met := l.figure(t)
-	result(t, met, "API server and etcd killed for 2 minutes", "0 failed", "%s", text)
-	result(t, back <= 5*time.Second, "a change after their return", "live within 5 s", "after %s", back.Round(time.Millisecond))
+	return (&load{target: fixed(c.http), host: "app.test", rate: 100}).start(t)
 }

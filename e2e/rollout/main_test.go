@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,29 +13,54 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// suite is what the tests share. Fields are set once, before the first test that reads them.
-var suite = struct {
+// shared is what the tests share. Fields are set once, before the first test that reads them.
+type shared struct {
 	dir, binary string
 	server      *apiServer
+	live        *live
 	report      report
-}{}
-
-// TestMain runs this program again where the tests belong: in a network namespace of its own, and, at full length, once
-// more in that of a cluster.
-func TestMain(m *testing.M) {
-	log.SetLogger(logr.Discard())
-	switch {
-	case os.Getenv(insideEnv) != "" || os.Getenv(clusterEnv) != "":
-		os.Exit(run(m))
-	case full():
-		os.Exit(runBoth())
-	default:
-		enterNamespace()
-		os.Exit(run(m))
-	}
 }
 
-// run builds the binary, runs the tests and prints the table.
+var suite shared
+
+// end ends what the tests have left to be ended.
+func (s *shared) end() error {
+	var failed error
+	if s.server != nil {
+		failed = s.server.env.Stop()
+	}
+	if s.live != nil {
+		failed = errors.Join(failed, s.live.end())
+	}
+	return failed
+}
+
+// TestMain runs this program again where the tests belong: in namespaces of its own, unless there is a cluster to run them in.
+func TestMain(m *testing.M) {
+	log.SetLogger(logr.Discard())
+	if path := os.Getenv(tableEnv); path != "" {
+		os.Exit(showTable(path))
+	}
+	if os.Getenv(insideEnv) == "" && os.Getenv(clusterEnv) == "" {
+		enterNamespace()
+	}
+	os.Exit(run(m))
+}
+
+// showTable prints the rows of earlier runs; the exit status says whether all bars were met.
+func showTable(path string) int {
+	rows, err := readRows(path)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if !printTable(os.Stdout, rows) {
+		return 1
+	}
+	return 0
+}
+
+// run builds the binary, runs the tests and prints the table, unless rows are kept for a common one.
 func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "yett-rollout-")
 	if err != nil {
@@ -43,6 +69,13 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	suite.dir, suite.binary = dir, filepath.Join(dir, "yett")
+	if path := os.Getenv(rowsEnv); path != "" {
+		if suite.report.file, err = os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer suite.report.file.Close()
+	}
 	if os.Getenv(clusterEnv) == "" {
 		if err := build(suite.binary, "../../cmd/yett"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -50,13 +83,13 @@ func run(m *testing.M) int {
 		}
 	}
 	code := m.Run()
-	if suite.server != nil {
-		if err := suite.server.env.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = max(code, 1)
-		}
+	if err := suite.end(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
 	}
-	suite.report.print(os.Stdout)
+	if suite.report.file == nil && len(suite.report.rows) > 0 {
+		printTable(os.Stdout, suite.report.rows)
+	}
 	return code
 }
 

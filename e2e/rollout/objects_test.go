@@ -7,6 +7,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // prefix begins the keys of annotations.
@@ -24,7 +25,7 @@ func classObject(name string) *networkingv1.IngressClass {
 }
 
 func (c *cluster) service(name string) *corev1.Service {
-	return &corev1.Service{ObjectMeta: meta(c.name, name), Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "http", Port: 80}}}}
+	return &corev1.Service{ObjectMeta: meta(c.name, name), Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(podPort)}}}}
 }
 
 // slice makes a Service's EndpointSlice out of ready pods.
@@ -50,7 +51,7 @@ func endpoints(list ...*pod) (out []discoveryv1.Endpoint) {
 func (c *cluster) ingress(name, host, service string) *networkingv1.Ingress {
 	path := networkingv1.PathTypePrefix
 	return &networkingv1.Ingress{ObjectMeta: meta(c.name, name), Spec: networkingv1.IngressSpec{
-		IngressClassName: &c.name,
+		IngressClassName: &c.class,
 		Rules: []networkingv1.IngressRule{{Host: host, IngressRuleValue: networkingv1.IngressRuleValue{
 			HTTP: &networkingv1.HTTPIngressRuleValue{Paths: []networkingv1.HTTPIngressPath{{Path: "/", PathType: &path,
 				Backend: networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: service, Port: networkingv1.ServiceBackendPort{Number: 80}}},

@@ -27,7 +27,8 @@ func (c *cluster) published(t *testing.T, kind corev1.ServiceType, edit func(*co
 
 // TestStatusSources writes status from each kind of source (nginx-compat section 4.4).
 func TestStatusSources(t *testing.T) {
-	c := newCluster(t, "status")
+	row := promise(t, "status from every source", "as ingress-nginx")
+	c := newServer(t, "status")
 	c.apply(t, c.service("a"), c.ingress("app", "app.test", "a"))
 	balanced := c.published(t, corev1.ServiceTypeLoadBalancer, func(s *corev1.Service) { s.Spec.ExternalIPs = []string{"192.0.2.9"} })
 	balanced.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "192.0.2.1"}, {Hostname: "lb.example.test"}}
@@ -66,7 +67,7 @@ func TestStatusSources(t *testing.T) {
 		}
 		r.stop(t)
 	}
-	result(t, right == len(cases), "status from every source", "as ingress-nginx", "%d of %d right", right, len(cases))
+	row.is(right == len(cases), "%d of %d right", right, len(cases))
 }
 
 // joined is a status as one line.
@@ -106,10 +107,11 @@ func (c *cluster) node(t *testing.T, name, external, internal string, ready bool
 
 // TestBrokenObjects puts one broken object of each kind beside a good one (reliability section 2.5 A).
 func TestBrokenObjects(t *testing.T) {
+	row := promise(t, "one broken object of each kind", "everything else serves, Event names it")
 	c := newCluster(t, "broken")
-	a := startPod(t, "a")
-	c.apply(t, c.service("a"), c.slice("a", a), c.ingress("ok", "ok.test", "a"))
-	r := c.controller(t, "one", "--publish-status-address", "192.0.2.1")
+	c.backend(t, "a")
+	c.apply(t, c.ingress("ok", "ok.test", "a"))
+	r := c.gate(t, "--publish-status-address", "192.0.2.1")
 	l := (&load{target: fixed(r.http), host: "ok.test", rate: 50}).start(t)
 	c.apply(t, &corev1.Secret{ObjectMeta: meta(c.name, "empty"), Data: map[string][]byte{"other": []byte("x")}},
 		&corev1.Secret{ObjectMeta: meta(c.name, "garbage"), Data: map[string][]byte{"auth": []byte("\x00:::\nno colon"), "ca.crt": []byte("not PEM")}})
@@ -128,8 +130,8 @@ func TestBrokenObjects(t *testing.T) {
 		{"allowlist-source-range", "10.0.0.0/33", "", []int{503}},
 		{"denylist-source-range", "x", "", []int{503}},
 		{"limit-rps", "abc", "", []int{503}},
-		{"auth-tls-secret", "broken/missing", "", []int{503, 403}},
-		{"auth-tls-secret", "broken/garbage", "", []int{503, 403}},
+		{"auth-tls-secret", c.name + "/missing", "", []int{503, 403}},
+		{"auth-tls-secret", c.name + "/garbage", "", []int{503, 403}},
 	}
 	for i, tc := range cases {
 		one := c.ingress(fmt.Sprintf("bad-%d", i), fmt.Sprintf("bad-%d.test", i), "a")
@@ -163,5 +165,5 @@ func TestBrokenObjects(t *testing.T) {
 		right++
 	}
 	text, met := l.figure(t)
-	result(t, met && right == len(cases), "one broken object of each kind", "everything else serves, Event names it", "%s; %d of %d contained and named", text, right, len(cases))
+	row.is(met && right == len(cases), "%s; %d of %d contained and named", text, right, len(cases))
 }

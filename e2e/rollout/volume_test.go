@@ -17,12 +17,11 @@ import (
 
 // TestVolume starts a gate on a cluster with many Ingresses.
 func TestVolume(t *testing.T) {
-	c := newCluster(t, "volume")
-	ingresses, services := 500, 100
-	if full() {
-		ingresses, services = 5000, 1000
-	}
+	ingresses, services := length(500, 5000), length(100, 1000)
 	const each = 10 // endpoints of a Service
+	loaded := promise(t, fmt.Sprintf("%d Ingresses with %d endpoints", ingresses, services*each), "ready ≤ 15 s")
+	further := promise(t, "a further change among them", "live ≤ 300 ms")
+	c := newServer(t, "volume")
 	a := startPod(t, "a")
 	group := errgroup.Group{}
 	group.SetLimit(16)
@@ -58,10 +57,9 @@ func TestVolume(t *testing.T) {
 		c.apply(t, c.ingress(fmt.Sprintf("further%d", i), host, "alone"))
 		took = append(took, until(t, 10*time.Second, "a further change", func() bool { return answers(r.http, host, 200, "a") }))
 	}
-	scenario := fmt.Sprintf("%d Ingresses with %d endpoints", ingresses, services*each)
-	result(t, ready <= 15*time.Second, scenario, "ready ≤ 15 s", "ready after %s, %d MiB, then %d MiB", ready.Round(10*time.Millisecond), memory, resident(t, r))
+	loaded.is(ready <= 15*time.Second, "ready after %s, %d MiB, then %d MiB", ready.Round(10*time.Millisecond), memory, resident(t, r))
 	slowest := quantile(took, 1)
-	result(t, slowest <= 300*time.Millisecond, "a further change among them", "live ≤ 300 ms", "p50 %s, max %s of %d", quantile(took, 0.5).Round(time.Millisecond),
+	further.is(slowest <= 300*time.Millisecond, "p50 %s, max %s of %d", quantile(took, 0.5).Round(time.Millisecond),
 		slowest.Round(time.Millisecond), len(took))
 	for _, kind := range []client.Object{&networkingv1.Ingress{}, &discoveryv1.EndpointSlice{}, &corev1.Service{}} {
 		if err := c.DeleteAllOf(context.Background(), kind, client.InNamespace(c.name)); err != nil {

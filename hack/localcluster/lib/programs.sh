@@ -66,7 +66,7 @@ run_containerd() {
 		 {"type":"portmap","capabilities":{"portMappings":true}}]}
 	END
 	# Without CAP_SYS_RESOURCE runc may not lower oom_score_adj. Pods may bind port 80 as any user, as containerd 2 has it
-	# by default.
+	# by default, unless told otherwise.
 	cat >containerd.toml <<-END
 		version = 2
 		root = "$dir/containerd-root"
@@ -76,7 +76,7 @@ run_containerd() {
 		[plugins."io.containerd.grpc.v1.cri"]
 		  sandbox_image = "localhost/pause:1"
 		  restrict_oom_score_adj = true
-		  enable_unprivileged_ports = true
+		  enable_unprivileged_ports = ${UNPRIVILEGED_PORTS:-true}
 		  stream_server_address = "127.0.0.1"
 		  [plugins."io.containerd.grpc.v1.cri".cni]
 		    bin_dir = "/usr/lib/cni"

@@ -1,0 +1,49 @@
+package rollout
+
+import (
+	"testing"
+	"time"
+)
+
+// TestLiveStatus writes status from each kind of source (nginx-compat section 4.4), as the chart's values choose it.
+func TestLiveStatus(t *testing.T) {
+	row := promise(t, "status from LoadBalancer, NodePort, nodes, ClusterIP", "as ingress-nginx")
+	c := deployed(t)
+	upgrade := func(set string) {
+		t.Helper()
+		c.live.helm(t, "upgrade", gateName, chart, "--namespace", gateName, "--values", "testdata/values.yaml", "--set", set, "--wait", "--timeout", "170s")
+	}
+	t.Cleanup(func() {
+		upgrade("controller.service.type=NodePort")
+		var err error
+		if c.live.http, c.live.https, err = c.live.addresses(gateName, gateWorkload); err != nil {
+			t.Error(err)
+		}
+	})
+	own := c.live.kubectl(t, "-n", gateName, "get", "service", gateWorkload, "-o", "jsonpath={.spec.clusterIP}")
+	// Each differs from the one before, so that none is right without a change.
+	cases := []struct{ name, set, want string }{
+		{"Service of type LoadBalancer", "controller.service.type=LoadBalancer", "192.0.2.1 lb.example.test"},
+		{"Service of type NodePort", "controller.service.type=NodePort", own},
+		{"nodes of the ready replicas", "controller.publishService.enabled=false", c.live.node},
+		{"Service of type ClusterIP", "controller.service.type=ClusterIP", own},
+	}
+	right := 0
+	for _, tc := range cases {
+		upgrade(tc.set)
+		if tc.set == cases[0].set {
+			c.live.kubectl(t, "-n", gateName, "patch", "service", gateWorkload, "--subresource=status", "--type=merge",
+				"--patch", `{"status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.1"},{"hostname":"lb.example.test"}]}}}`)
+		}
+		var got string
+		for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline) && got != tc.want; time.Sleep(50 * time.Millisecond) {
+			got = joined(c.statusOf("echo"))
+		}
+		if got == tc.want {
+			right++
+		} else {
+			t.Errorf("%s: status is %q, want %q", tc.name, got, tc.want)
+		}
+	}
+	row.is(right == len(cases), "%d of %d right", right, len(cases))
+}
