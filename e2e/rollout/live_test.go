@@ -55,6 +55,24 @@ func installed(t *testing.T) *live {
 	if suite.live.broken != nil {
 		t.Fatal(suite.live.broken)
 	}
+	begin := time.Now()
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		said, err := suite.live.try("-n", gateName, "logs", "--selector", "app.kubernetes.io/component=controller", "--prefix", "--tail", "3000",
+			"--since", time.Since(begin).Round(time.Second).String())
+		if err != nil {
+			t.Log(err)
+		}
+		var told []string
+		for line := range strings.Lines(said) {
+			if !strings.Contains(line, `" 200 `) && !strings.Contains(line, `"logger":"manager"`) {
+				told = append(told, line)
+			}
+		}
+		t.Logf("the gate's logs, but for what went well:\n%s", strings.Join(told[max(0, len(told)-40):], ""))
+	})
 	return suite.live
 }
 
@@ -70,9 +88,13 @@ func newLive(t *testing.T, name string) *cluster {
 	return c
 }
 
-// leave removes the scenario's namespace in the end.
+// leave removes the scenario's namespace in the end. Its Ingresses go at once: they would claim hosts of the next scenario for as
+// long as the namespace takes to go.
 func (c *cluster) leave(t *testing.T) {
 	t.Cleanup(func() {
+		if err := c.DeleteAllOf(context.Background(), &ingressType{}, client.InNamespace(c.name)); err != nil {
+			t.Error(err)
+		}
 		if err := client.IgnoreNotFound(c.Delete(context.Background(), namespaceObject(c.name))); err != nil {
 			t.Error(err)
 		}
