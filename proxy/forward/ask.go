@@ -98,13 +98,11 @@ func (s *flight) send() error {
 	if err := c.WriteRequest(&s.request, s.plan.Policy.HTTP10); err != nil {
 		return err
 	}
-	if len(s.body.prefix) > 0 {
-		if err := c.WriteBody(s.body.prefix); err != nil {
-			return err
-		}
-	}
 	if s.body.complete {
-		return c.FinishWithRead()
+		return c.FinishWithRead(s.body.prefix)
+	}
+	if err := c.WriteBody(s.body.prefix); err != nil {
+		return err
 	}
 	if err := c.Flush(); err != nil {
 		return err

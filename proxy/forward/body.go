@@ -82,6 +82,12 @@ func (b *body) begin(s *flight) bool {
 		b.complete = true
 		return true
 	}
+	if v, ok := s.x.Stream.(wire.BodyViewer); ok {
+		if p, whole := v.View(); whole {
+			b.prefix, b.complete, b.read = p, true, int64(len(p))
+			return true
+		}
+	}
 	b.buffer = bodyBuffers.Get().(*[bodyBuffer]byte)
 	short := r.Length > 0 && r.Length <= inlineBody
 	endless := r.Length < 0 && s.plan.Policy.HTTP10

@@ -3,8 +3,12 @@ package forward
 // Upgraded connections: bytes both ways until one side fails, both have ended, or nothing has come from
 // either for the read timeout. Deadlines are set once a timeout, not once a read: a read that times out looks when
 // there was a byte last, in any direction, and waits for the rest.
+//
+// From a plain TCP connection a direction is pumped within one wait of the poller (pump.go); TLS is read in the
+// ordinary way.
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -63,37 +67,54 @@ func (t *tunnel) copy(to, from net.Conn, early []byte) (n int64) {
 		}
 	}()
 	_ = to.SetWriteDeadline(time.Time{})
-	buffer := tunnelBuffers.Get().(*[tunnelBuffer]byte)
-	defer tunnelBuffers.Put(buffer)
 	// A side that stops reading blocks the write; the tunnel then falls silent and the other direction,
 	// or this one's reader on the other side, ends it.
-	if m, err := to.Write(early); err != nil {
+	m, err := to.Write(early)
+	if n = int64(m); err != nil {
 		_ = from.Close()
-		return int64(m)
+		return n
 	}
-	n = int64(len(early))
-	t.arm(from, t.left())
+	p := newPump(t, to, from)
+	for {
+		t.arm(from)
+		if p == nil {
+			err = t.read(to, from, &n)
+		} else {
+			err = p.run(&n)
+		}
+		switch {
+		case err == io.EOF:
+			return n
+		case err == errTo:
+			_ = from.Close()
+			return n
+		case !os.IsTimeout(err) || t.left() <= 0:
+			_ = from.Close()
+			_ = to.Close()
+			return n
+		}
+	}
+}
+
+// errTo says that the side that is written to has failed.
+var errTo = errors.New("write to tunnel")
+
+// read copies until reading fails, with a time-out or an end.
+func (t *tunnel) read(to, from net.Conn, n *int64) error {
+	buffer := tunnelBuffers.Get().(*[tunnelBuffer]byte)
+	defer tunnelBuffers.Put(buffer)
 	for {
 		m, err := from.Read(buffer[:])
 		if m > 0 {
 			t.last.Store(upstream.Now())
-			w, writeErr := to.Write(buffer[:m])
-			n += int64(w)
-			if writeErr != nil {
-				_ = from.Close()
-				return n
+			w, err := to.Write(buffer[:m])
+			*n += int64(w)
+			if err != nil {
+				return errTo
 			}
 		}
-		switch {
-		case err == nil:
-		case err == io.EOF:
-			return n
-		case os.IsTimeout(err) && t.left() > 0:
-			t.arm(from, t.left())
-		default:
-			_ = from.Close()
-			_ = to.Close()
-			return n
+		if err != nil {
+			return err
 		}
 	}
 }
@@ -106,11 +127,11 @@ func (t *tunnel) left() time.Duration {
 	return t.idle - time.Duration(upstream.Now()-t.last.Load())
 }
 
+// lookAgain is how long a read waits at most before it looks by itself: a reset that has come together with the last
+// bytes is told by nobody else (socket.ReadMore).
+const lookAgain = 10 * time.Second
+
 // arm limits the next read.
-func (t *tunnel) arm(from net.Conn, d time.Duration) {
-	if t.idle <= 0 {
-		_ = from.SetReadDeadline(time.Time{})
-		return
-	}
-	_ = from.SetReadDeadline(time.Now().Add(d))
+func (t *tunnel) arm(from net.Conn) {
+	_ = from.SetReadDeadline(time.Now().Add(min(t.left(), lookAgain)))
 }

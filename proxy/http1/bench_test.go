@@ -175,7 +175,7 @@ func oneExchange(c *ClientConn, r *wire.Request, resp *wire.Response, a *wire.Ar
 	if err := c.WriteRequest(r, false); err != nil {
 		return err
 	}
-	if err := c.FinishWithRead(); err != nil {
+	if err := c.FinishWithRead(nil); err != nil {
 		return err
 	}
 	if err := c.ReadResponse(resp, a, r.Method, 64<<10); err != nil {

@@ -113,6 +113,20 @@ func (s *stream) Buffered() bool {
 	return b.chunks.ready(s.in[s.pos:s.end])
 }
 
+// View implements wire.BodyViewer. The bytes stay where they are until the exchange is over: nothing is read into the
+// buffer behind the end of a body.
+func (s *stream) View() ([]byte, bool) {
+	b := &s.body
+	if b.err != nil || b.chunked || int64(s.end-s.pos) < b.left || b.expect.Load() == expectPending {
+		return nil, false
+	}
+	p := s.in[s.pos : s.pos+int(b.left)]
+	s.pos += len(p)
+	b.received.Add(int64(len(p)))
+	b.left, b.err = 0, io.EOF
+	return p, true
+}
+
 // readPayload reads bytes that are payload for sure: from the buffer, or past it if p is large.
 func (s *stream) readPayload(p []byte) (n int, err error) {
 	if s.pos == s.end {

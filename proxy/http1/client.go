@@ -21,6 +21,7 @@ type ClientConn struct {
 
 	// The request.
 	out       []byte
+	rest      []byte // what follows out if it is deferred: the end of the body, which is the caller's
 	outBuf    *smallBuffer
 	chunkedRq bool
 	leftRq    int64 // bytes of body still to be written if not chunked

@@ -48,10 +48,10 @@ func (c *ClientConn) fill(limit int) error {
 		n, err := 0, error(nil)
 		if c.deferred {
 			var m int
-			first := c.out
-			c.deferred = false
+			p, q := c.out, c.rest
+			c.deferred, c.rest = false, nil
 			c.dropIn()
-			m, n, err = c.readAfter(first, c.reused, c)
+			m, n, err = c.readAfter(p, q, c.reused, c)
 			c.sent += int64(m)
 			c.dropOut()
 		} else {

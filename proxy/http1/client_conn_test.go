@@ -31,7 +31,7 @@ func TestReadTimeouts(t *testing.T) {
 		}
 		finish := func() error { return c.FinishRequest(nil) }
 		if withRead {
-			finish = c.FinishWithRead
+			finish = func() error { return c.FinishWithRead(nil) }
 		}
 		if err := finish(); err != nil {
 			t.Fatal(err)
@@ -96,10 +96,15 @@ func TestDeadConnections(t *testing.T) {
 	}
 }
 
-// finishers are the ways to end a request without a body.
-var finishers = map[string]func(c *ClientConn) error{
-	"FinishRequest":  func(c *ClientConn) error { return c.FinishRequest(nil) },
+// finishers are the ways to end a request with a body, which may be none.
+var finishers = map[string]func(c *ClientConn, body []byte) error{
 	"FinishWithRead": (*ClientConn).FinishWithRead,
+	"FinishRequest": func(c *ClientConn, body []byte) error {
+		if err := c.WriteBody(body); err != nil {
+			return err
+		}
+		return c.FinishRequest(nil)
+	},
 }
 
 func TestNothingIsSentOnAConnectionThatDiedWhileIdle(t *testing.T) {
@@ -132,7 +137,7 @@ func TestNothingIsSentOnAConnectionThatDiedWhileIdle(t *testing.T) {
 				if err := c.WriteRequest(r, false); err != nil {
 					t.Fatal(err)
 				}
-				err := finish(c)
+				err := finish(c, nil)
 				if err == nil {
 					err = receive(c, "POST").err
 				}
@@ -153,7 +158,7 @@ func TestAnAnswerThatIsThereBeforeTheRequest(t *testing.T) {
 		for c.idle() { // until it has come
 		}
 		c.WriteRequest(&wire.Request{Method: "GET", Target: "/", Authority: "a"}, false)
-		if err := finish(c); err != nil {
+		if err := finish(c, nil); err != nil {
 			t.Fatal(err)
 		}
 		if got := receive(c, "GET"); got.status != 503 || got.body != "no" {

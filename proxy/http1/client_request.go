@@ -30,6 +30,7 @@ func (c *ClientConn) WriteRequest(r *wire.Request, http10 bool) error {
 		c.out = c.outBuf[:0]
 	}
 	c.sent, c.finished, c.deferred, c.upgrading = 0, false, false, r.Upgrade && !http10
+	c.rest = nil
 	c.chunkedRq, c.leftRq = r.Length == wire.Unknown, max(r.Length, 0)
 	c.reused = c.state == stateComplete
 	c.state, c.interim = stateHead, 0
@@ -114,12 +115,19 @@ func (c *ClientConn) FinishRequest(trailers *wire.Fields) error {
 	return err
 }
 
-// FinishWithRead is FinishRequest for the common case that nothing of the request was sent yet and the
-// same goroutine calls ReadResponse next: the request may be sent by that call, which saves asking the
-// kernel for a response that cannot have come yet. Errors of sending then come from ReadResponse, and Sent
-// tells as always whether the upstream can have seen anything.
-func (c *ClientConn) FinishWithRead() error {
-	if c.sent > 0 || c.raw == nil {
+// FinishWithRead is WriteBody of the rest of the body and FinishRequest, for the common case that nothing of the
+// request was sent yet and the same goroutine calls ReadResponse next: the request may be sent by that call, as
+// one piece, which saves asking the kernel for a response that cannot have come yet. Errors of sending then come from
+// ReadResponse, and Sent tells as always whether the upstream can have seen anything. p must stay as it is until
+// ReadResponse returns.
+func (c *ClientConn) FinishWithRead(p []byte) error {
+	whole := c.sent == 0 && c.raw != nil
+	if whole && !c.chunkedRq && len(c.out)+len(p)+chunkRoom > cap(c.out) && int64(len(p)) == c.leftRq {
+		c.leftRq, c.rest = 0, p
+	} else if err := c.WriteBody(p); err != nil {
+		return err
+	}
+	if !whole || c.sent > 0 {
 		return c.FinishRequest(nil)
 	}
 	if err := c.endRequest(nil); err != nil {
@@ -153,7 +161,7 @@ func (c *ClientConn) Flush() error {
 	if len(c.out) == 0 {
 		return nil
 	}
-	return c.send(c.out, nil)
+	return c.send(c.out, c.rest)
 }
 
 // send sends two pieces and forgets what was buffered.
@@ -163,7 +171,7 @@ func (c *ClientConn) send(p, q []byte) error {
 	}
 	n, err := c.writeAll(p, q)
 	c.sent += int64(n)
-	c.out = c.out[:0]
+	c.out, c.rest = c.out[:0], nil
 	if c.deferred { // another goroutine that reads the response looks at it: do not write for nothing
 		c.deferred = false
 	}

@@ -42,36 +42,35 @@ func TestRequestsOnTheWire(t *testing.T) {
 		"controls in values":  {r: wire.Request{Method: "GET", Target: "/", Authority: "a\r\nX: y", Fields: fields("X-A", "1\r\nX-B: 2\x00\t.")}, line: "GET / HTTP/1.1", fields: "Host=a  X: y|X-A=1  X-B: 2 \t."},
 		"a large head":        {r: wire.Request{Method: "GET", Target: "/", Authority: "a", Fields: fields("X-A", strings.Repeat("x", 9000))}, line: "GET / HTTP/1.1", fields: "Host=a|X-A=" + strings.Repeat("x", 9000)},
 	} {
-		t.Run(name, func(t *testing.T) {
-			before := len(u.Requests())
-			conn := dialUpstream(t, u.Addr)
-			if err := conn.WriteRequest(&c.r, c.http10); err != nil {
-				t.Fatal(err)
-			}
-			if conn.Sent() != 0 {
-				t.Error("something was sent too early")
-			}
-			if err := conn.WriteBody([]byte(c.body)); err != nil {
-				t.Fatal(err)
-			}
-			if err := conn.FinishRequest(nil); err != nil {
-				t.Fatal(err)
-			}
-			if conn.Sent() == 0 {
-				t.Error("nothing was sent")
-			}
-			if got := receive(conn, c.r.Method); got.status != 200 || got.err != nil {
-				t.Fatalf("got %+v", got)
-			}
-			q := u.Requests()[before]
-			var f []string
-			for _, x := range q.Fields {
-				f = append(f, x.Name+"="+x.Value)
-			}
-			if q.StartLine != c.line || strings.Join(f, "|") != c.fields || q.Body != c.body || q.Err != nil {
-				t.Errorf("upstream saw %q with %.300q and a body of %d bytes, %v", q.StartLine, f, len(q.Body), q.Err)
-			}
-		})
+		for way, finish := range finishers {
+			t.Run(name+", "+way, func(t *testing.T) {
+				before := len(u.Requests())
+				conn := dialUpstream(t, u.Addr)
+				if err := conn.WriteRequest(&c.r, c.http10); err != nil {
+					t.Fatal(err)
+				}
+				if conn.Sent() != 0 {
+					t.Error("something was sent too early")
+				}
+				if err := finish(conn, []byte(c.body)); err != nil {
+					t.Fatal(err)
+				}
+				if got := receive(conn, c.r.Method); got.status != 200 || got.err != nil {
+					t.Fatalf("got %+v", got)
+				}
+				if conn.Sent() < int64(len(c.body)) {
+					t.Errorf("%d bytes were sent", conn.Sent())
+				}
+				q := u.Requests()[before]
+				var f []string
+				for _, x := range q.Fields {
+					f = append(f, x.Name+"="+x.Value)
+				}
+				if q.StartLine != c.line || strings.Join(f, "|") != c.fields || q.Body != c.body || q.Err != nil {
+					t.Errorf("upstream saw %q with %.300q and a body of %d bytes, %v", q.StartLine, f, len(q.Body), q.Err)
+				}
+			})
+		}
 	}
 }
 

@@ -187,3 +187,47 @@ func tlsPair(tb testing.TB, client, server net.Conn) (*tls.Conn, *tls.Conn) {
 	}
 	return c, s
 }
+
+func TestViewHandsOutBodiesThatHaveComeWithTheHead(t *testing.T) {
+	const text = "0123456789"
+	for name, c := range map[string]struct {
+		send string
+		rest string // sent once View was asked
+		want bool
+	}{
+		"with the head":          {"Content-Length: 10\r\n\r\n" + text, "", true},
+		"with the next request":  {"Content-Length: 10\r\n\r\n" + text + "GET /next HTTP/1.1\r\nHost: a.test\r\n\r\n", "", true},
+		"partly":                 {"Content-Length: 10\r\n\r\n" + text[:9], text[9:], false},
+		"in chunks":              {"Transfer-Encoding: chunked\r\n\r\na\r\n" + text + "\r\n0\r\n\r\n", "", false},
+		"who waits to be called": {"Content-Length: 10\r\nExpect: 100-continue\r\n\r\n" + text, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := make(chan bool, 1)
+			r := newRig(t)
+			r.serve = func(x *filter.Exchange) {
+				p, ok := x.Stream.(wire.BodyViewer).View()
+				if x.Request.Method == "POST" {
+					asked <- ok
+				}
+				rest, err := io.ReadAll(x.Stream)
+				if x.Request.Method == "POST" && (err != nil || string(p)+string(rest) != text || x.Stream.Received() < 10) {
+					t.Errorf("%q and %q, %v", p, rest, err)
+				}
+				answer(x, nil)
+			}
+			client := wiretest.Dial(t, r.addr)
+			client.Send("POST / HTTP/1.1\r\nHost: a.test\r\n" + c.send)
+			if got := <-asked; got != c.want {
+				t.Errorf("View says %v, want %v", got, c.want)
+			}
+			client.Send(c.rest)
+			if strings.Contains(c.send, "Expect") {
+				client.Must("POST", 100)
+			}
+			client.Must("POST", 200)
+			if strings.Contains(c.send, "/next") {
+				client.Must("GET", 200)
+			}
+		})
+	}
+}

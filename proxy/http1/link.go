@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/yettproxy/yett/proxy/socket"
 	"github.com/yettproxy/yett/proxy/wire"
 )
 
@@ -36,8 +37,9 @@ type link struct {
 
 	lender  lender // lends the buffer of the read under way; nil if dst is to be kept
 	dst     []byte
-	first   []byte // to be written before the read under way waits
-	reused  bool   // first must not be written if something has come already, an end included
+	first   [2][]byte // to be written before the read under way waits
+	ahead   bool      // first is still to be written
+	reused  bool      // first must not be written if something has come already, an end included
 	got     int
 	readErr error
 	tried   bool // whether the read under way got as far as tryRead
@@ -66,7 +68,7 @@ func (l *link) init(conn net.Conn) {
 	l.conn = conn
 	t := tcpOf(conn)
 	if t != nil {
-		l.sock = rawConn(t)
+		l.sock = socket.Raw(t)
 	}
 	if net.Conn(t) == conn && l.sock != nil {
 		l.raw = l.sock
@@ -112,20 +114,21 @@ func (l *link) readLent(from lender, p []byte) (int, error) {
 	return 1, nil
 }
 
-// readAfter writes first and then waits for what comes back, as readLent does. It returns how much of
-// first was sent. A connection that was used before must be silent: if something has come already, nothing is
+// readAfter writes p and q and then waits for what comes back, as readLent does. It returns how much of
+// them was sent. A connection that was used before must be silent: if something has come already, nothing is
 // sent and the error is wire.ErrStale. Only for plain TCP.
 //
 // The poller tells of news only once. That is why the socket is asked before anything is sent: whatever comes
 // after the read has begun is told, so after this look there is nothing that could be missed.
-func (l *link) readAfter(first []byte, reused bool, from lender) (sent, n int, err error) {
-	l.first, l.reused, l.dst, l.lender = first, reused, nil, from
+func (l *link) readAfter(p, q []byte, reused bool, from lender) (sent, n int, err error) {
+	l.first, l.ahead, l.reused, l.dst, l.lender = [2][]byte{p, q}, true, reused, nil, from
 	n, err = l.readRaw()
-	sent = len(first) - len(l.first)
-	if first, l.first = l.first, nil; err != errUnsent {
+	sent = len(p) + len(q) - len(l.first[0]) - len(l.first[1])
+	p, q = l.first[0], l.first[1]
+	if l.first, l.ahead = [2][]byte{}, false; err != errUnsent {
 		return sent, n, err
 	}
-	m, err := l.writeAll(first, nil)
+	m, err := l.writeAll(p, q)
 	if err == nil {
 		n, err = l.readLent(from, nil)
 	}
@@ -159,13 +162,13 @@ func (l *link) readRaw() (int, error) {
 func (l *link) tryRead(fd uintptr) bool {
 	l.tried = true
 	l.got, l.readErr = 0, nil
-	if l.first != nil {
+	if l.ahead {
 		return l.tryFirst(fd)
 	}
 	if l.dst == nil {
 		l.dst = l.lender.lend()
 	}
-	n, err := sysRead(fd, l.dst)
+	n, err := socket.Read(fd, l.dst)
 	switch {
 	case err == syscall.EAGAIN:
 		if l.lender != nil {
@@ -184,23 +187,26 @@ func (l *link) tryRead(fd uintptr) bool {
 
 // tryFirst writes first and begins to wait.
 func (l *link) tryFirst(fd uintptr) bool {
-	if _, err := sysPeek(fd); err != syscall.EAGAIN {
+	if _, err := socket.Peek(fd); err != syscall.EAGAIN {
 		l.readErr = errUnsent
 		if l.reused {
 			l.readErr = wire.ErrStale
 		}
 		return true
 	}
-	n, err := sysWrite(fd, l.first)
+	n, err := socket.Writev(fd, l.first[0], l.first[1])
 	if err != nil && err != syscall.EAGAIN {
 		l.readErr = err
 		return true
 	}
-	if l.first = l.first[max(n, 0):]; len(l.first) > 0 {
+	n = max(n, 0)
+	m := min(n, len(l.first[0]))
+	l.first[0], l.first[1] = l.first[0][m:], l.first[1][n-m:]
+	if len(l.first[0])+len(l.first[1]) > 0 {
 		l.readErr = errUnsent
 		return true
 	}
-	l.first = nil
+	l.ahead = false
 	return !l.park()
 }
 

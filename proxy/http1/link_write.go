@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/yettproxy/yett/proxy/socket"
 )
 
 // writeAll writes p and then q, which may be empty, if possible with one system call. It returns how many bytes
@@ -57,16 +59,7 @@ func (l *link) tryWrite(fd uintptr) bool {
 	l.wtried = true
 	l.writeErr = nil
 	for len(l.src) > 0 || len(l.src2) > 0 {
-		var n int
-		var err error
-		switch {
-		case len(l.src2) == 0:
-			n, err = sysWrite(fd, l.src)
-		case len(l.src) == 0:
-			n, err = sysWrite(fd, l.src2)
-		default:
-			n, err = sysWritev(fd, l.src, l.src2)
-		}
+		n, err := socket.Writev(fd, l.src, l.src2)
 		if err == syscall.EAGAIN {
 			l.writeErr = l.armWrite()
 			return l.writeErr != nil
@@ -132,7 +125,7 @@ func (l *link) idle() bool {
 }
 
 // peek is what idle does with the socket.
-func (l *link) peek(fd uintptr) { _, l.peeked = sysPeek(fd) }
+func (l *link) peek(fd uintptr) { _, l.peeked = socket.Peek(fd) }
 
 // plainTCP returns the connection if bodies can be moved between it and another without copying.
 func (l *link) plainTCP() *net.TCPConn {

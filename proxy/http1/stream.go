@@ -22,7 +22,7 @@ type stream struct {
 	in       []byte
 	pos, end int
 	base     int // where body bytes may be read to: the end of the head
-	small    smallBuffer
+	small    requestBuffer
 	big      *largeBuffer // in, once the head did not fit into small
 	over     *largeBuffer // in, once there was no room left behind the head
 
@@ -37,6 +37,7 @@ type stream struct {
 var (
 	_ wire.Stream      = (*stream)(nil)
 	_ wire.Interrupter = (*stream)(nil)
+	_ wire.BodyViewer  = (*stream)(nil)
 )
 
 // streams is memory and nothing else.
@@ -68,12 +69,12 @@ func (s *stream) reset() {
 	s.pos, s.base, s.end = 0, 0, len(rest)
 	if s.big == nil && s.over == nil {
 		copy(s.in, rest) // into small, or into a buffer made for an extraordinary head
-		if len(rest) <= smallSize {
+		if len(rest) <= requestSize {
 			s.in = s.small[:]
 		}
 		return
 	}
-	if len(rest) <= smallSize {
+	if len(rest) <= requestSize {
 		copy(s.small[:], rest)
 		s.in = s.small[:]
 		s.dropLarge(&s.big)
@@ -103,7 +104,7 @@ func (s *stream) growHead(limit int) {
 		s.big = largeBuffers.Get().(*largeBuffer)
 		to = s.big[:]
 	} else {
-		to = make([]byte, limit+smallSize)
+		to = make([]byte, limit+requestSize)
 	}
 	s.end = copy(to, s.in[:s.end])
 	s.in = to

@@ -42,3 +42,11 @@ type BodyPeeker interface {
 	// Buffered reports whether the next Read will not wait.
 	Buffered() bool
 }
+
+// BodyViewer is implemented by streams that can hand out a short body of known length, which has come together with the
+// head, without copying it.
+type BodyViewer interface {
+	// View returns the body as a view that is valid until the exchange is over, and counts it as read. It
+	// reports false, and changes nothing, if not all of the body is there.
+	View() ([]byte, bool)
+}
