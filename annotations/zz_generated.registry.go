@@ -13,6 +13,7 @@ import (
 	"github.com/yettproxy/yett/annotations/body"
 	"github.com/yettproxy/yett/annotations/canary"
 	"github.com/yettproxy/yett/annotations/clientlimits"
+	"github.com/yettproxy/yett/annotations/compression"
 	"github.com/yettproxy/yett/annotations/cors"
 	"github.com/yettproxy/yett/annotations/customerrors"
 	"github.com/yettproxy/yett/annotations/extauth"
@@ -48,6 +49,7 @@ func Families() []feature.Family {
 		body.Family,
 		canary.Family,
 		clientlimits.Family,
+		compression.Family,
 		customerrors.Family,
 		forwarded.Family,
 		guard.Family,

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/yettproxy/yett/proxy/compress"
 	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/forward"
 	"github.com/yettproxy/yett/proxy/route"
@@ -86,6 +87,8 @@ type disposition struct {
 	explaining bool
 	// responded says that the head of the final response was handed to the stream.
 	responded bool
+	// coded compresses the response, or is nil.
+	coded *compress.Stream
 }
 
 // run sends the exchange through the filters of its route and on to the upstream.
@@ -125,9 +128,9 @@ func (d *disposition) run(x *filter.Exchange) {
 
 // Respond is called by the forwarder once the head of the final response is in x.Response; it sends the
 // head. Implements forward.Responder.
-func (d *disposition) Respond(x *filter.Exchange) error {
+func (d *disposition) Respond(x *filter.Exchange) (wire.Stream, error) {
 	if !x.Local && d.explains(x) {
-		return forward.ErrReplaced
+		return nil, forward.ErrReplaced
 	}
 	d.responded = true
 	var list []filter.ResponseFilter
@@ -135,13 +138,19 @@ func (d *disposition) Respond(x *filter.Exchange) error {
 		list = d.route.Response
 	}
 	d.snapshot.settings.finishResponse(x, list)
-	return x.Stream.WriteHead(&x.Response)
+	body := x.Stream
+	if !x.Local {
+		if d.coded = d.snapshot.settings.coder.Wrap(x); d.coded != nil {
+			body = d.coded
+		}
+	}
+	return body, x.Stream.WriteHead(&x.Response)
 }
 
 // answer sends a response of the proxy's own.
 func (d *disposition) answer(x *filter.Exchange) {
 	x.Response.Fields.AddKnown(wire.Date, d.proxy.clock.httpDate())
-	if err := d.Respond(x); err != nil {
+	if _, err := d.Respond(x); err != nil {
 		x.ClientGone = true
 		x.Stream.Abort()
 		return
@@ -161,6 +170,9 @@ func (d *disposition) answer(x *filter.Exchange) {
 // finish closes the books on an exchange.
 func (d *disposition) finish(x *filter.Exchange) {
 	x.End = time.Now()
+	if d.coded != nil {
+		d.coded.Release()
+	}
 	if d.route != nil {
 		for i := range d.route.Finishers {
 			f := &d.route.Finishers[i]

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gaissmai/bart"
 
+	"github.com/yettproxy/yett/proxy/compress"
 	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/ir"
 	"github.com/yettproxy/yett/proxy/observe"
@@ -26,6 +27,7 @@ type settings struct {
 	hide     []string
 	headers  ir.HeaderSettings
 	redirect ir.RedirectSettings
+	coder    *compress.Coder
 }
 
 // headerTemplate is a field whose value is filled in for each exchange.
@@ -51,6 +53,9 @@ func compileSettings(s *ir.Settings, last *settings) (*settings, []error) {
 	c.log = format
 	c.block, err = newBlockList(s.Block)
 	if err != nil {
+		problems = append(problems, err)
+	}
+	if c.coder, err = compress.New(s.Compression); err != nil {
 		problems = append(problems, err)
 	}
 	compile := func(key string, list []ir.NameValue) (out []headerTemplate) {

@@ -6,19 +6,6 @@ import (
 	"github.com/yettproxy/yett/annotations/feature"
 )
 
-// compressionSettings are ConfigMap keys about compressing responses.
-var compressionSettings = slices.Concat([]feature.Key{
-	{
-		Name: "use-gzip", Type: "bool", Default: "false", Doc: "Compresses responses with gzip.",
-		Unsupported: "not there yet: responses pass as the Service sends them",
-	},
-	{
-		Name: "enable-brotli", Type: "bool", Default: "false", Doc: "Compresses responses with brotli.",
-		Unsupported: "not there yet: responses pass as the Service sends them",
-	},
-}, alike("Part of use-gzip and enable-brotli.", "responses are not compressed yet", false,
-	"gzip-level", "gzip-min-length", "gzip-types", "gzip-disable", "brotli-level", "brotli-min-length", "brotli-types"))
-
 // telemetrySettings are ConfigMap keys of OpenTelemetry.
 var telemetrySettings = alike("Part of OpenTelemetry.", "OpenTelemetry is not there yet: no spans are reported", false,
 	"otlp-collector-host", "otlp-collector-port", "otel-service-name", "otel-sampler", "otel-sampler-ratio",

@@ -13,7 +13,7 @@ var floors = [][]string{
 	{"proxy/upstream"},
 	{"proxy/filter"},
 	{"proxy/ir", "proxy/variable"},
-	{"proxy/observe"},
+	{"proxy/observe", "proxy/compress"},
 	{"proxy/certs", "proxy/http1", "proxy/http2", "proxy/listen"},
 	{"proxy/forward"},
 	{"proxy/route"},

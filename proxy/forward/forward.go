@@ -8,6 +8,7 @@ import (
 
 	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/upstream"
+	"github.com/yettproxy/yett/proxy/wire"
 )
 
 // Options are what a Forwarder is made with. The zero value is good.
@@ -28,9 +29,10 @@ var ErrReplaced = errors.New("forward: response is replaced")
 // Responder sends the head of the final response.
 type Responder interface {
 	// Respond is called at most once for an exchange, when the head of an endpoint's final response is in
-	// x.Response: it lets the response filters change it and hands it to x.Stream. An error means that the
+	// x.Response: it lets the response filters change it, hands it to x.Stream, and returns what the body is to be
+	// written to and finished with: x.Stream, or something that stands in front of it. An error means that the
 	// client is gone, unless it is ErrReplaced. It is not called for what the Forwarder leaves in x as an answer of the proxy's own.
-	Respond(x *filter.Exchange) error
+	Respond(x *filter.Exchange) (body wire.Stream, err error)
 }
 
 // Forwarder forwards exchanges.

@@ -17,7 +17,8 @@ func (s *flight) relay(e *upstream.Endpoint, a *filter.Attempt, start int64) {
 	if s.target != nil && s.target.affinity != nil {
 		s.target.affinity.issue(x, s.upstream, &s.choice)
 	}
-	if err := s.responder.Respond(x); err != nil {
+	out, err := s.responder.Respond(x)
+	if err != nil {
 		if err == ErrReplaced {
 			s.giveBack(a, start)
 			return
@@ -30,7 +31,7 @@ func (s *flight) relay(e *upstream.Endpoint, a *filter.Attempt, start int64) {
 		return
 	}
 	s.wait.begin()
-	n, readErr, writeErr := s.conn.CopyBody(s.paced(x.Stream))
+	n, readErr, writeErr := s.conn.CopyBody(s.paced(out))
 	s.gone = s.wait.end()
 	a.Bytes = n
 	a.Total = time.Duration(upstream.Now() - start)
@@ -41,7 +42,7 @@ func (s *flight) relay(e *upstream.Endpoint, a *filter.Attempt, start int64) {
 		// Of a body that the kernel moves it is not known which side failed; the client is there.
 		s.truncate(e, a, readErr)
 	default:
-		s.finish()
+		s.finish(out)
 	}
 }
 
@@ -81,7 +82,7 @@ func (s *flight) truncate(e *upstream.Endpoint, a *filter.Attempt, err error) {
 
 // finish ends a response that was copied to its end. The connection is put back first: the next request may
 // come before this client has taken its answer.
-func (s *flight) finish() {
+func (s *flight) finish(out wire.Stream) {
 	x := s.x
 	trailers := s.conn.Trailers()
 	if trailers != nil {
@@ -92,7 +93,7 @@ func (s *flight) finish() {
 	} else {
 		s.drop()
 	}
-	if x.Stream.Finish(trailers) != nil {
+	if out.Finish(trailers) != nil {
 		x.ClientGone = true
 	}
 }

@@ -166,7 +166,7 @@ func (r *rig) ServeExchange(x *filter.Exchange) {
 
 // answer sends an answer of the proxy's own.
 func (r *rig) answer(x *filter.Exchange) {
-	if r.Respond(x) != nil {
+	if _, err := r.Respond(x); err != nil {
 		x.Stream.Abort()
 		return
 	}
@@ -177,11 +177,11 @@ func (r *rig) answer(x *filter.Exchange) {
 }
 
 // Respond implements Responder.
-func (r *rig) Respond(x *filter.Exchange) error {
+func (r *rig) Respond(x *filter.Exchange) (wire.Stream, error) {
 	for _, f := range x.ResponseAdd.All() {
 		x.Response.Fields.Append(f)
 	}
-	return x.Stream.WriteHead(&x.Response)
+	return x.Stream, x.Stream.WriteHead(&x.Response)
 }
 
 // record waits for the end of the next exchange.

@@ -16,6 +16,7 @@ import (
 	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/ir"
 	"github.com/yettproxy/yett/proxy/upstream"
+	"github.com/yettproxy/yett/proxy/wire"
 )
 
 // TestRolloutsLoseNothing replaces all endpoints again and again under load; each one that goes closes its
@@ -216,7 +217,7 @@ func TestTargetsThatCannotBeSent(t *testing.T) {
 // panicking is a responder that panics while the body of the request is still coming.
 type panicking struct{}
 
-func (panicking) Respond(*filter.Exchange) error { panic(errors.New("test")) }
+func (panicking) Respond(*filter.Exchange) (wire.Stream, error) { panic(errors.New("test")) }
 
 func TestAPanicLeavesNothingBehind(t *testing.T) {
 	b := newBackend(t, func(p *peer, _ int) {

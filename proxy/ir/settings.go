@@ -18,6 +18,8 @@ type Settings struct {
 	Block    BlockSettings
 	Pool     PoolSettings
 	Stream   StreamSettings
+	// Compression says which responses are sent compressed.
+	Compression CompressionSettings
 	// DrainTimeout is how long requests may go on after the end was announced (worker-shutdown-timeout).
 	DrainTimeout time.Duration
 	// DefaultCertificate is shown where no other fits; zero for one made at start.
@@ -45,6 +47,24 @@ type TrustSettings struct {
 	GenerateRequestID bool
 	// OriginalURI sends X-Original-URI upstream (proxy-add-original-uri-header).
 	OriginalURI bool
+}
+
+// CompressionSettings say which responses are sent compressed to clients that take them so (use-gzip, enable-brotli).
+type CompressionSettings struct {
+	Gzip, Brotli CodingSettings
+	// GzipDisable is a regular expression, in any case, of user agents that get no gzip; "" for none.
+	GzipDisable string
+}
+
+// CodingSettings are those of one content coding.
+type CodingSettings struct {
+	On bool
+	// Level is from 1 to 9 for gzip and from 0 to 11 for brotli; higher is smaller and slower.
+	Level int
+	// MinLength is the shortest body in bytes; bodies of unknown length are compressed whatever comes.
+	MinLength int64
+	// Types are the media types besides text/html; "*" for all.
+	Types []string
 }
 
 // LogSettings are about the access log.
