@@ -46,7 +46,7 @@ var Family = feature.Family{
 	Apply: func(in *feature.Reader, _ *feature.Intent) {
 		for _, key := range []string{location, server} {
 			if text := in.String(key); text != "" {
-				in.Refuse(key, "%s", reason(text))
+				in.Warn(key, "%s", reason(text)) // whether one may be there at all is screened before
 			}
 		}
 	},

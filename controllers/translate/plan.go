@@ -200,3 +200,6 @@ func (s spot) field(suffix string) string {
 	}
 	return name + suffix
 }
+
+// PathField names the path of a path of a rule, as problems do.
+func PathField(rule, path int) string { return spot{rule, path}.field(".path") }

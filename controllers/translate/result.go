@@ -52,6 +52,11 @@ type Place struct {
 	Owner types.NamespacedName
 }
 
+// Same reports whether two are the same place, whoever has it.
+func (p Place) Same(other Place) bool {
+	return p.Host == other.Host && p.Path == other.Path && p.Exact == other.Exact
+}
+
 // Ours says that the Ingress has our class.
 func (v *Verdict) Ours() bool { return v.State != Ignored }
 

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"crypto/x509"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,6 +21,10 @@ type Controller struct {
 	leader, orphans               *prometheus.GaugeVec
 	build                         prometheus.Gauge
 	admission                     [6]prometheus.Gauge
+
+	checkedMu sync.Mutex
+	// checked are the Ingresses that checkSuccess and checkErrors have series for, by namespace and name.
+	checked map[[2]string]bool
 
 	namespace, class string
 }
@@ -42,7 +47,7 @@ func NewController(o Options) *Controller {
 	buildLabels := o.constLabels()
 	buildLabels["release"], buildLabels["build"], buildLabels["repository"] = o.Build.Release, o.Build.Commit, o.Build.Repository
 	c := &Controller{
-		namespace: o.Namespace, class: o.Class,
+		namespace: o.Namespace, class: o.Class, checked: make(map[[2]string]bool),
 		hash:         gauge("config_hash", "Running configuration hash actually running"),
 		successful:   gauge("config_last_reload_successful", "Whether the last configuration reload attempt was successful"),
 		successTime:  gauge("config_last_reload_successful_timestamp_seconds", "Timestamp of the last successful configuration reload."),
@@ -124,24 +129,28 @@ func (c *Controller) Failed() {
 	c.errors.Inc()
 }
 
+// maxChecked is how many Ingresses Checked tells apart before it starts anew: names are whatever somebody asks about.
+const maxChecked = 20_000
+
 // Checked says that admission looked at an Ingress, and whether it let it pass.
 func (c *Controller) Checked(namespace, ingress string, ok bool) {
+	if c == nil {
+		return
+	}
+	c.checkedMu.Lock()
+	defer c.checkedMu.Unlock()
+	if len(c.checked) >= maxChecked {
+		clear(c.checked)
+		c.checkSuccess.Reset()
+		c.checkErrors.Reset()
+	}
+	c.checked[[2]string{namespace, ingress}] = true
 	switch {
-	case c == nil:
 	case ok:
 		c.checkSuccess.WithLabelValues(namespace, ingress).Inc()
 	default:
 		c.checkErrors.WithLabelValues(namespace, ingress).Inc()
 	}
-}
-
-// Forget drops what is kept about an Ingress that was deleted.
-func (c *Controller) Forget(namespace, ingress string) {
-	if c == nil {
-		return
-	}
-	c.checkSuccess.DeleteLabelValues(namespace, ingress)
-	c.checkErrors.DeleteLabelValues(namespace, ingress)
 }
 
 // SetLeader says whether this process holds the lease of a name.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,8 +23,6 @@ func TestControllerMetrics(t *testing.T) {
 	c.Failed()
 	c.Checked("shop", "web", true)
 	c.Checked("shop", "web", false)
-	c.Checked("shop", "gone", true)
-	c.Forget("shop", "gone")
 	c.SetLeader("ingress-controller-leader", true)
 	c.SetOrphans([]Orphan{{"shop", "old", "no-service"}})
 	c.SetOrphans([]Orphan{{"shop", "web", "no-endpoint"}})
@@ -78,11 +77,20 @@ func TestANilControllerRecordsNothing(t *testing.T) {
 	c.Published(1, time.Now())
 	c.Failed()
 	c.Checked("a", "b", true)
-	c.Forget("a", "b")
 	c.SetLeader("x", true)
 	c.SetOrphans(nil)
 	c.SetCertificates(nil)
 	c.SetAdmission(Admission{})
+}
+
+func TestNamesThatAreAskedAboutAreForgottenInTheEnd(t *testing.T) {
+	c := NewController(Options{})
+	for i := range maxChecked + 5 {
+		c.Checked("flood", strconv.Itoa(i), i%2 == 0)
+	}
+	if n := len(scrape(t, c)[prefix+"check_success"]) + len(scrape(t, c)[prefix+"check_errors"]); n != 5 {
+		t.Errorf("%d series after a flood of names, want those of the last 5", n)
+	}
 }
 
 func TestProcessMetrics(t *testing.T) {
