@@ -92,6 +92,16 @@ func TestCompatCompression(t *testing.T) {
 	if r := s.send("HEAD", "web.test", "/", "", "Accept-Encoding: gzip"); r.Header.Get("Content-Encoding") != "" || r.Header.Get("Content-Length") != "14000" {
 		t.Errorf("HEAD: %v", r.Header)
 	}
+	t.Run("over HTTP/2", func(t *testing.T) {
+		r, body := inClear(t, s.gate).send(t, "GET", "web.test", "/", nil, "Accept-Encoding", "gzip")
+		z, err := gzip.NewReader(bytes.NewReader(body))
+		if err != nil {
+			t.Fatalf("%v %v", r.Header, err)
+		}
+		if got := readAll(t, z); got != page || r.ContentLength != -1 {
+			t.Errorf("a body of %d bytes, Content-Length %d", len(got), r.ContentLength)
+		}
+	})
 	t.Run("an event is there before the next one", func(t *testing.T) {
 		request, _ := http.NewRequest("GET", "http://"+s.gate.HTTP+"/?pause=1", nil)
 		request.Host = "web.test"

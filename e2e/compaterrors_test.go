@@ -47,6 +47,11 @@ func TestCompatCustomErrors(t *testing.T) {
 			t.Errorf("POST of %d bytes: %s %q", len(body), r, r.Body)
 		}
 	}
+	for _, body := range []string{"", strings.Repeat("long", 100_000)} {
+		if r, got := overTLS(t, s.gate).send(t, "POST", "codes.test", "/x?status=404", strings.NewReader(body)); r.StatusCode != 404 || string(got) != "page 404" {
+			t.Errorf("POST of %d bytes over HTTP/2: %s %q", len(body), r.Status, got)
+		}
+	}
 	s.want("always200.test", "/x?status=404", "b /")
 	s.want("all.test", "/x?status=500&set=Set-Cookie:a=b", "global /")
 	s.want("all.test", "/x?status=302&set=Location:/y", "global /")
