@@ -176,6 +176,16 @@ func Fields(lines ...string) (list []Field) {
 	return list
 }
 
+// First notes what SETTINGS that were sent and acknowledged grant each stream at first.
+func (c *Conn) First(n int) {
+	for stream := range c.windows {
+		if stream >= 0 {
+			c.windows[stream] += n - c.first
+		}
+	}
+	c.first = n
+}
+
 // At returns what has come on a stream so far.
 func (c *Conn) At(stream uint32) *Answer {
 	if c.answers[stream] == nil {

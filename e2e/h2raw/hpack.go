@@ -154,10 +154,14 @@ func (e *Encoder) Block(fields ...Field) (b []byte) {
 }
 
 // Decoder reads heads and is strict about it.
-type Decoder struct{ table table }
+type Decoder struct {
+	table table
+	// Updates counts table size updates.
+	Updates int
+}
 
 // NewDecoder returns a decoder with a table of the usual size.
-func NewDecoder() *Decoder { return &Decoder{table{max: 4096}} }
+func NewDecoder() *Decoder { return &Decoder{table: table{max: 4096}} }
 
 var errShort = errors.New("decode head: cut short")
 
@@ -189,6 +193,7 @@ func (d *Decoder) Decode(p []byte) (fields []Field, err error) {
 				return nil, fmt.Errorf("decode head: table size update to %d", n)
 			}
 			d.table.resize(n)
+			d.Updates++
 		default:
 			var f Field
 			prefix := 4

@@ -40,9 +40,10 @@ type conn struct {
 	out         output
 	streams     map[uint32]*stream
 	limits      *wire.Limits
-	last        uint32 // the highest stream the client has opened
-	running     int    // handlers
-	tunnels     int    // those of them whose stream was hijacked
+	last        uint32    // the highest stream the client has opened
+	unused      [2]uint32 // the latest streams that the client has left out lie between these
+	running     int       // handlers
+	tunnels     int       // those of them whose stream was hijacked
 	requests    int
 	heads       int  // bytes of the heads of running streams
 	watched     bool // the watcher was told that the connection is active

@@ -127,18 +127,23 @@ func (c *conn) onPriority(f *frame) errCode {
 	case f.stream == 0:
 		return codeProtocol
 	case len(f.payload) != 5:
-		return codeFrameSize
+		return c.priorityFaultLocked(f.stream, codeFrameSize)
+	case binary.BigEndian.Uint32(f.payload)&(1<<31-1) == f.stream:
+		return c.priorityFaultLocked(f.stream, codeProtocol)
 	}
-	if binary.BigEndian.Uint32(f.payload)&(1<<31-1) != f.stream {
+	return codeNone
+}
+
+// priorityFaultLocked answers a PRIORITY frame that is none: it is an error of its stream (RFC 9113 section 6.3), but idle
+// streams cannot be reset.
+func (c *conn) priorityFaultLocked(id uint32, code errCode) errCode {
+	if s := c.streams[id]; s != nil {
+		return c.faultLocked(s, code, errBodyFrame)
+	}
+	if id <= c.last {
 		return codeNone
 	}
-	if s := c.streams[f.stream]; s != nil {
-		return c.faultLocked(s, codeProtocol, errBodyFrame)
-	}
-	if f.stream <= c.last {
-		return codeNone
-	}
-	return codeProtocol
+	return code
 }
 
 // onReset ends a stream that the client has given up.

@@ -32,12 +32,19 @@ func (c *conn) onHeaders(f *frame) errCode {
 	if f.stream <= c.last {
 		s := c.streams[f.stream]
 		if s == nil && !c.knowsReset(f.stream) {
+			unused := f.stream > c.unused[0] && f.stream < c.unused[1]
 			c.mu.Unlock()
+			if unused {
+				return codeProtocol // RFC 9113 section 5.1.1
+			}
 			return codeStreamClosed
 		}
 		c.head.beginTrailers(f.stream, s != nil)
 	} else {
 		c.limits = c.srv.limits()
+		if f.stream > c.last+2 {
+			c.unused = [2]uint32{c.last, f.stream}
+		}
 		switch {
 		case c.leaving == final:
 			c.head.beginNothing(f.stream)
