@@ -165,9 +165,6 @@ func NewDecoder() *Decoder { return &Decoder{table: table{max: 4096}} }
 
 var errShort = errors.New("decode head: cut short")
 
-// ErrLateUpdate says that a table size update does not stand at the beginning of a block (RFC 7541 section 4.2).
-var ErrLateUpdate = errors.New("decode head: table size update behind a field")
-
 // Decode decodes a block.
 func (d *Decoder) Decode(p []byte) (fields []Field, err error) {
 	for len(p) > 0 {
@@ -187,7 +184,7 @@ func (d *Decoder) Decode(p []byte) (fields []Field, err error) {
 				return nil, err
 			}
 			if len(fields) > 0 {
-				return nil, ErrLateUpdate
+				return nil, errors.New("decode head: table size update behind a field")
 			}
 			if n > 4096 {
 				return nil, fmt.Errorf("decode head: table size update to %d", n)

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/http2/hpack"
-
 	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/wire"
 )
@@ -31,7 +29,7 @@ type conn struct {
 	info  *filter.Conn
 	in    input
 	head  headParser
-	dec   *hpack.Decoder
+	dec   decoder
 	// polite says that the client is to see the last frames before the connection is closed.
 	polite bool
 
@@ -74,7 +72,7 @@ func newConn(srv *Server, nc net.Conn, info *filter.Conn) *conn {
 	c.done.L = &c.mu
 	c.out.mu, c.out.nc, c.out.owner = &c.mu, nc, c
 	c.head.c = c
-	c.dec = hpack.NewDecoder(tableSize, c.head.emit)
+	c.dec.taker, c.dec.most = &c.head, tableSize
 	c.idleSince = clock()
 	c.calm.init(c.idleSince)
 	c.in.buf = c.in.small[:]

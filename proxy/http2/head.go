@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"strings"
 
-	"golang.org/x/net/http2/hpack"
-
 	"github.com/yettproxy/yett/proxy/wire"
 )
 
@@ -33,7 +31,8 @@ const fieldOverhead = 32
 // heads never overlap.
 //
 // What is malformed as HTTP/2 (bad) resets the stream; what HTTP/1.1 would answer with a status (no) is answered with the
-// same one here. Strings belong to the heap, or to the table of the decoder: they outlive everything.
+// same one here. Strings belong to the arena of the exchange, or to the table of the decoder; those of trailers to the heap, since
+// the exchange is under way.
 type headParser struct {
 	c        *conn
 	stream   uint32  // of the head that has begun; 0 for none
@@ -73,20 +72,20 @@ func (h *headParser) begin(id uint32) {
 func (h *headParser) beginRequest(s *stream, limits *wire.Limits) {
 	h.begin(s.id)
 	h.s, h.limits = s, limits
-	h.c.dec.SetEmitEnabled(true)
+	h.c.dec.silent, h.c.dec.arena = false, &s.x.Arena
 }
 
 // beginTrailers prepares for trailers, which nobody may want.
 func (h *headParser) beginTrailers(id uint32, wanted bool) {
 	h.begin(id)
 	h.trailers = true
-	h.c.dec.SetEmitEnabled(wanted)
+	h.c.dec.silent = !wanted
 }
 
 // beginNothing prepares for a head that nobody wants.
 func (h *headParser) beginNothing(id uint32) {
 	h.begin(id)
-	h.c.dec.SetEmitEnabled(false)
+	h.c.dec.silent = true
 }
 
 // malformed says that the head is none.
@@ -103,14 +102,14 @@ func (h *headParser) refuse(status int, reason string) {
 	}
 }
 
-// emit takes a field from the decoder.
-func (h *headParser) emit(f hpack.HeaderField) {
+// take takes a field from the decoder.
+func (h *headParser) take(f *wire.Field) {
 	h.size += len(f.Name) + len(f.Value) + fieldOverhead
 	if h.size > h.limits.HeadBytes {
 		h.refuse(http.StatusRequestHeaderFieldsTooLarge, "head too large")
 	}
 	if h.bad != "" || h.no.status == http.StatusRequestHeaderFieldsTooLarge {
-		h.c.dec.SetEmitEnabled(false)
+		h.c.dec.silent = true
 		return
 	}
 	if strings.HasPrefix(f.Name, ":") {
@@ -122,7 +121,7 @@ func (h *headParser) emit(f hpack.HeaderField) {
 		h.malformed("malformed field")
 		return
 	}
-	if wire.EqualFold(f.Name, "cookie") && !h.trailers {
+	if f.ID == wire.Cookie && !h.trailers {
 		h.cookie(f.Value)
 		return
 	}
@@ -135,14 +134,14 @@ func (h *headParser) emit(f hpack.HeaderField) {
 		h.refuse(http.StatusRequestHeaderFieldsTooLarge, "field too long")
 		return
 	}
-	field := wire.Field{Name: f.Name, Value: f.Value, ID: wire.Lookup(f.Name)}
-	if !h.take(&field) || wire.CheckName(f.Name, h.limits.UnderscoresInNames) != wire.KeepField {
+	h.note(f)
+	if wire.CheckName(f.Name, h.limits.UnderscoresInNames) != wire.KeepField {
 		return
 	}
 	if h.trailers {
-		h.list.Append(field)
+		h.list.Append(*f)
 	} else {
-		h.s.x.Request.Fields.Append(field)
+		h.s.x.Request.Fields.Append(*f)
 	}
 }
 
@@ -190,8 +189,8 @@ func (h *headParser) pseudo(name, value string) {
 	}
 }
 
-// take looks at a field that says something about the message, and reports whether it stays.
-func (h *headParser) take(f *wire.Field) bool {
+// note looks at a field that may say something about the message.
+func (h *headParser) note(f *wire.Field) {
 	switch f.ID {
 	case wire.Connection, wire.KeepAlive, wire.ProxyConnection, wire.TransferEncoding, wire.Upgrade:
 		h.malformed("connection-specific field") // RFC 9113 section 8.2.2
@@ -220,7 +219,6 @@ func (h *headParser) take(f *wire.Field) bool {
 			h.hops = int(min(n, 1<<20))
 		}
 	}
-	return true
 }
 
 // cookie takes a cookie, or one of the crumbs that clients make of them (RFC 9113 section 8.2.3). All become one field in

@@ -96,13 +96,13 @@ func (c *conn) fragment(p []byte, last bool) errCode {
 	if h.bytes += len(p) + headerSize; h.bytes > 2*c.limits.HeadBytes {
 		return codeCalm
 	}
-	if _, err := c.dec.Write(p); err != nil {
+	if c.dec.write(p) != nil {
 		return codeCompression
 	}
 	if !last {
 		return codeNone
 	}
-	if c.dec.Close() != nil {
+	if c.dec.close() != nil {
 		return codeCompression
 	}
 	id := h.stream
