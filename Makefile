@@ -32,6 +32,10 @@ test: ## run all tests, also those against a real kube-apiserver (built once, in
 e2e: ## as root: a whole cluster, yett in it by its chart, and everything that moves while requests come; prints a table
 	e2e/rollout/run full
 
+.PHONY: delivery
+delivery: ## canaries by the real Argo Rollouts and Flagger, which are built once, into a cache
+	assets=$$(hack/localcluster/build) && YETT_E2E_CLIENTS=build KUBEBUILDER_ASSETS=$$assets $(GO) test -count=1 -timeout 40m -v ./e2e/delivery
+
 .PHONY: chart
 chart: ## lint the Helm chart, render it, and test what comes out (hack/chart is a module of its own)
 	cd hack/chart && $(GO) vet ./... && $(GO) test ./...

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -37,14 +38,14 @@ type Server struct {
 	env *envtest.Environment
 }
 
-// NewServer starts one. The caller stops it.
-func NewServer() (*Server, error) {
+// NewServer starts one, with the kinds that files with CustomResourceDefinitions define. The caller stops it.
+func NewServer(kinds ...string) (*Server, error) {
 	dir, missing := Assets()
 	if missing != "" {
 		return nil, fmt.Errorf("start an API server: %s", missing)
 	}
 	log.SetLogger(logr.Discard()) // controller-runtime complains otherwise
-	s := &Server{env: &envtest.Environment{BinaryAssetsDirectory: dir}}
+	s := &Server{env: &envtest.Environment{BinaryAssetsDirectory: dir, CRDDirectoryPaths: kinds, ErrorIfCRDPathMissing: true}}
 	s.env.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.96.0.0/12") // the default has room for 254
 	config, err := s.env.Start()
 	if err != nil {
@@ -91,14 +92,14 @@ type Cluster struct {
 	server *Server
 }
 
-// StartCluster starts an API server for one test, or skips the test where the programs are not there.
-func StartCluster(t *testing.T) *Cluster {
+// StartCluster starts an API server for one test, as NewServer does, or skips the test where the programs are not there.
+func StartCluster(t *testing.T, kinds ...string) *Cluster {
 	t.Helper()
 	NeedNamespace(t)
 	if _, missing := Assets(); missing != "" {
 		t.Skip(missing)
 	}
-	s, err := NewServer()
+	s, err := NewServer(kinds...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,6 +129,24 @@ func GivenCluster(kubeconfig string) (*Cluster, error) {
 		return nil, fmt.Errorf("reach the cluster of %q: %w", kubeconfig, err)
 	}
 	return &Cluster{Client: c, Kubeconfig: kubeconfig}, nil
+}
+
+// Version returns which version the API server says it is.
+func (c *Cluster) Version(t testing.TB) string {
+	t.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := d.ServerVersion()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v.GitVersion
 }
 
 // As returns the same cluster, where gates come as a user with no rights but those that it is given.
