@@ -38,9 +38,9 @@ func conformant(t *testing.T) *stage {
 func (s *stage) ways() map[string]func(t testing.TB) *h2raw.Conn {
 	return map[string]func(t testing.TB) *h2raw.Conn{
 		"TLS": func(t testing.TB) *h2raw.Conn {
-			return h2raw.Dial(t, s.gate.https, &tls.Config{InsecureSkipVerify: true})
+			return h2raw.Dial(t, s.gate.HTTPS, &tls.Config{InsecureSkipVerify: true})
 		},
-		"cleartext": func(t testing.TB) *h2raw.Conn { return h2raw.Dial(t, s.gate.http, nil) },
+		"cleartext": func(t testing.TB) *h2raw.Conn { return h2raw.Dial(t, s.gate.HTTP, nil) },
 	}
 }
 
