@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -66,7 +67,7 @@ func TestLiveNothingReady(t *testing.T) {
 	until(t, time.Minute, "a ready pod", func() bool {
 		var list corev1.PodList
 		err := c.List(context.Background(), &list, client.InNamespace(appNamespace), client.MatchingLabels{"app": "echo"})
-		return err == nil && len(list.Items) > 0 && podReady(&list.Items[len(list.Items)-1])
+		return err == nil && slices.ContainsFunc(list.Items, func(o corev1.Pod) bool { return o.DeletionTimestamp == nil && podReady(&o) })
 	})
 	scaled := sees("scaled up", 200)
 
