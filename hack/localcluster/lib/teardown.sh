@@ -21,10 +21,11 @@ down() {
 		echo "$name is not there"
 		return
 	fi
-	local p victims nets n
+	local p victims nets n ids tasks=$dir/containerd-state/io.containerd.runtime.v2.task/k8s.io
 	stop kubelet # first, or it starts again what ends
 	stop containerd
 	nets=$(spaces)
+	ids=$(ls "$tasks" 2>/dev/null || true)
 	victims=$(for p in $(shims); do below "$p"; done; ip netns pids "$name" 2>/dev/null || true)
 	# Shims are told at once with their containers: a shim alone would leave its container behind.
 	[ -z "$victims" ] || kill -9 $victims 2>/dev/null || true
@@ -34,6 +35,12 @@ down() {
 	done
 	awk -v d="$dir/" 'index($2, d) == 1 {print $2}' /proc/mounts | sort -r | while read -r m; do umount -l "$m"; done
 	for n in $nets "$name"; do [ ! -e "/var/run/netns/$n" ] || ip netns del "$n"; done
+	# What runc and the shims would have removed, had they been asked: notes, sockets, and control groups of either version.
+	for p in $ids; do
+		[ ! -f "$tasks/$p/address" ] || rm -f "$(sed 's|^unix://||' "$tasks/$p/address")"
+		rm -rf "/run/containerd/runc/k8s.io/$p"
+		rmdir "/sys/fs/cgroup/k8s.io/$p" /sys/fs/cgroup/*/"k8s.io/$p" 2>/dev/null || true
+	done
 	rm -rf "$dir"
 	rmdir "$state" 2>/dev/null || true
 	echo "$name is gone"
