@@ -12,6 +12,7 @@ import (
 	"github.com/yettproxy/yett/annotations/basicauth"
 	"github.com/yettproxy/yett/annotations/body"
 	"github.com/yettproxy/yett/annotations/canary"
+	"github.com/yettproxy/yett/annotations/clientauth"
 	"github.com/yettproxy/yett/annotations/clientlimits"
 	"github.com/yettproxy/yett/annotations/compression"
 	"github.com/yettproxy/yett/annotations/cors"
@@ -48,6 +49,7 @@ func Families() []feature.Family {
 		bandwidth.Family,
 		body.Family,
 		canary.Family,
+		clientauth.Family,
 		clientlimits.Family,
 		compression.Family,
 		customerrors.Family,

@@ -21,7 +21,7 @@ func (p *Proxy) ServeExchange(x *filter.Exchange) {
 	s.settings.trust.apply(x)
 	m := s.table.Match(x.Request.Host, x.Request.Path)
 	d := p.dispositions.Get().(*disposition)
-	*d = disposition{proxy: p, snapshot: s, route: m.Route}
+	*d = disposition{proxy: p, snapshot: s, host: m.Host, route: m.Route}
 	if m.Route != nil {
 		x.Route = &m.Route.Origin
 	}
@@ -30,6 +30,7 @@ func (p *Proxy) ServeExchange(x *filter.Exchange) {
 		x.Reply(403)
 	case m.GaveUp:
 		x.Reply(500)
+	case m.Host != nil && m.Host.Guard != nil && m.Host.Deny == 0 && !m.Host.Guard.Admit(x):
 	case p.answerForHost(x, s, &m):
 	case m.Route.Deny != 0:
 		x.Reply(m.Route.Deny)
@@ -80,6 +81,7 @@ func (p *Proxy) answerForHost(x *filter.Exchange, s *snapshot, m *route.Match) b
 type disposition struct {
 	proxy    *Proxy
 	snapshot *snapshot
+	host     *route.VirtualHost
 	route    *route.Route
 	// passed is how many filters let the request go on; their Finish is due.
 	passed int
@@ -99,6 +101,10 @@ func (d *disposition) run(x *filter.Exchange) {
 			return
 		}
 		d.passed++
+	}
+	if x.Conn.TLS == nil && d.needsTLS() {
+		x.Reply(403)
+		return
 	}
 	u, canary := r.Split.Choose(x)
 	if canary {
@@ -124,6 +130,21 @@ func (d *disposition) run(x *filter.Exchange) {
 	if d.explains(x) && !d.responded && !x.ClientGone {
 		d.explain(x)
 	}
+}
+
+// needsTLS reports whether a request in cleartext must not reach the upstream, since the host asks for certificates and
+// nothing has sent the client to https. Where it may always come without TLS, so that certificates can be issued
+// (no-tls-redirect-locations), it still may.
+func (d *disposition) needsTLS() bool {
+	if d.host.Guard == nil || !d.host.Guard.NeedsTLS() {
+		return false
+	}
+	for _, prefix := range d.snapshot.settings.redirect.NoTLS {
+		if prefix != "" && strings.HasPrefix(d.route.Path, prefix) {
+			return false
+		}
+	}
+	return true
 }
 
 // Respond is called by the forwarder once the head of the final response is in x.Response; it sends the

@@ -43,6 +43,11 @@ func (g *guard) request(ctx context.Context, x *filter.Exchange) (*http.Request,
 	if g.redirect != nil {
 		set("X-Auth-Request-Redirect", fieldText(g.redirect, x))
 	}
+	for _, name := range clientCertificate {
+		if v, ok := x.Overrides.Find(name); ok {
+			set(name, v)
+		}
+	}
 	method := http.MethodGet
 	if g.spec.Method != "" {
 		method = g.spec.Method
@@ -68,6 +73,9 @@ func (g *guard) request(ctx context.Context, x *filter.Exchange) (*http.Request,
 	}
 	return req.WithContext(ctx), nil
 }
+
+// clientCertificate are the fields in which the guard of the host tells about the client's certificate, as in ingress-nginx.
+var clientCertificate = []string{"ssl-client-verify", "ssl-client-subject-dn", "ssl-client-issuer-dn", "ssl-client-cert"}
 
 // remove removes a field whatever its spelling: those of the proxy keep nginx's, which net/http would not write.
 func remove(h http.Header, name string) {

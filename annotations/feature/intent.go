@@ -49,6 +49,10 @@ type HostIntent struct {
 	AppRoot string
 	// FromToWWW redirects the www. counterpart of each host (from-to-www-redirect).
 	FromToWWW bool
+	// ClientAuth is how clients are asked for certificates (auth-tls-*). It guards all paths of the host.
+	ClientAuth ir.ClientAuth
+	// Ciphers is the cipher list for TLS 1.2, or "" (ssl-ciphers).
+	Ciphers string
 	// Deny answers this status on the whole host, if not 0.
 	Deny int
 }

@@ -10,6 +10,9 @@ import (
 const (
 	protocols = "ssl-protocols"
 	ciphers   = "ssl-ciphers"
+	// In nginx the first keeps sessions at the server, the second at clients.
+	sessionCache   = "ssl-session-cache"
+	sessionTickets = "ssl-session-tickets"
 )
 
 // ciphersDefault is ingress-nginx's list.
@@ -23,7 +26,18 @@ const goTLS = "TLS is Go's, which takes care of this by itself"
 // Family is TLS towards clients.
 var Family = feature.Family{
 	Name: "tlssettings",
-	Doc:  "TLS towards clients, for all hosts.",
+	Doc:  "TLS towards clients.",
+	Keys: []feature.Key{{
+		Name: ciphers, Type: "OpenSSL cipher list", Default: ciphersDefault, Global: ciphers,
+		Doc: "The ciphers up to TLS 1.2, for the hosts of the Ingress or for all.",
+		Note: "Ciphers that Go does not have (DHE, CCM) are left out, and Go chooses the order. The Ingress that comes first decides for a " +
+			"host, among those in its namespace.",
+	}},
+	Apply: func(in *feature.Reader, out *feature.Intent) {
+		if in.HasAnnotation(ciphers) {
+			out.Host.Ciphers = cipherList(in)
+		}
+	},
 	Settings: []feature.Key{
 		{
 			Name: protocols, Type: "list of TLSv1, TLSv1.1, TLSv1.2, TLSv1.3", Default: "TLSv1.2 TLSv1.3",
@@ -31,17 +45,15 @@ var Family = feature.Family{
 			Note: "All versions between the lowest and the highest are spoken. SSLv2 and SSLv3 are left out.",
 		},
 		{
-			Name: ciphers, Type: "OpenSSL cipher list", Default: ciphersDefault,
-			Doc:  "The ciphers up to TLS 1.2.",
-			Note: "Ciphers that Go does not have (DHE, CCM) are left out, and Go chooses the order.",
-		},
-		{
 			Name: "ssl-reject-handshake", Type: "bool", Default: "false",
 			Doc: "Refuses handshakes for names that no host has, instead of showing the default certificate.",
 		},
-		{Name: "ssl-session-cache", Type: "bool", Default: "true", Doc: "In nginx, whether sessions are cached.", NoEffect: goTLS},
+		{
+			Name: sessionCache, Type: "bool", Default: "true", Doc: "Whether clients can take up sessions again.",
+			Note: "There is no cache: sessions are kept by clients, in tickets, if this or ssl-session-tickets is true.",
+		},
 		{Name: "ssl-session-cache-size", Type: "size", Default: "10m", Doc: "In nginx, the size of that cache.", NoEffect: goTLS},
-		{Name: "ssl-session-tickets", Type: "bool", Default: "false", Doc: "In nginx, whether sessions are kept by clients.", NoEffect: goTLS},
+		{Name: sessionTickets, Type: "bool", Default: "false", Doc: "Whether clients can take up sessions again.", Note: "See ssl-session-cache."},
 		{
 			Name: "ssl-session-ticket-key", Type: "base64", Doc: "In nginx, the key of session tickets.",
 			NoEffect: "Go makes keys for session tickets by itself and changes them daily",
@@ -69,13 +81,18 @@ var Family = feature.Family{
 		versions := in.Matching(protocols, func(v string) bool { _, _, ok := feature.ParseVersions(v); return ok },
 			"versions such as TLSv1.2 TLSv1.3")
 		out.TLS.MinVersion, out.TLS.MaxVersion, _ = feature.ParseVersions(versions)
-		if in.Has(ciphers) {
-			if list := in.Matching(ciphers, isCipherList, "an OpenSSL cipher list, names separated by colons"); list != ciphersDefault {
-				out.TLS.Ciphers = list
-			}
-		}
+		out.TLS.Ciphers = cipherList(in)
+		out.TLS.NoResumption = !in.Bool(sessionCache) && !in.Bool(sessionTickets)
 		out.TLS.RejectUnknown = in.Bool("ssl-reject-handshake")
 	},
+}
+
+// cipherList returns the ciphers, "" for the default.
+func cipherList(in *feature.Reader) string {
+	if list := in.Matching(ciphers, isCipherList, "an OpenSSL cipher list, names separated by colons"); list != ciphersDefault {
+		return list
+	}
+	return ""
 }
 
 // isCipherList reports whether a value has only the characters of cipher lists.

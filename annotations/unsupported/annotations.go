@@ -50,11 +50,6 @@ var telemetry = []feature.Key{
 // nginxOnly are keys about nginx's insides.
 var nginxOnly = []feature.Key{
 	{
-		Name: "ssl-ciphers", Type: "OpenSSL cipher list",
-		Doc:         "The ciphers up to TLS 1.2 of one host.",
-		Unsupported: "not there yet for single hosts: ssl-ciphers in the ConfigMap holds for all",
-	},
-	{
 		Name: "ssl-prefer-server-ciphers", Type: "bool", Default: "true",
 		Doc: "Whose order of ciphers counts.", NoEffect: "TLS is Go's, which puts the ciphers in order by itself",
 	},

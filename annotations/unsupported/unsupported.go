@@ -11,61 +11,9 @@ import (
 var Family = feature.Family{
 	Name:     "unsupported",
 	Doc:      "What ingress-nginx has and Yett does not. Everything here is accepted and reported.",
-	Keys:     slices.Concat(clientCertificates, firewall, traffic, telemetry, nginxOnly),
+	Keys:     slices.Concat(firewall, traffic, telemetry, nginxOnly),
 	Settings: slices.Concat(telemetrySettings, streamSettings, logSettings, otherSettings, tuning()),
-	Apply: func(in *feature.Reader, out *feature.Intent) {
-		applyClientCertificates(in, out)
-		applyFirewall(in)
-	},
-}
-
-const (
-	tlsSecret = "auth-tls-secret"
-	tlsVerify = "auth-tls-verify-client"
-)
-
-// inert is what is said of keys that go with auth-tls-secret.
-const inert = "client certificates are not there yet, see auth-tls-secret"
-
-// clientCertificates are the keys about certificates of clients.
-var clientCertificates = []feature.Key{
-	{
-		Name: tlsSecret, Type: "namespace/name of a Secret", Risk: feature.Medium, OnInvalid: feature.DenyRoute,
-		Doc: "The CAs that certificates of clients are checked against, for the whole host.",
-		Note: "Not there yet: all paths of the hosts of the Ingress answer 403, as ingress-nginx does when the Secret is missing. " +
-			"With auth-tls-verify-client: off they are served.",
-	},
-	{
-		Name: tlsVerify, Type: "on, off, optional or optional_no_ca", Default: "on", Risk: feature.Medium,
-		Doc:  "How certificates of clients are checked.",
-		Note: "Not there yet, but off is understood: the host is served then.",
-	},
-	{Name: "auth-tls-verify-depth", Type: "number", Default: "1", Doc: "The longest chain of CAs.", Unsupported: inert},
-	{Name: "auth-tls-error-page", Type: "URL", Risk: feature.High, Doc: "Where clients without a good certificate are sent.", Unsupported: inert},
-	{
-		Name: "auth-tls-pass-certificate-to-upstream", Type: "bool", Default: "false",
-		Doc: "Sends the certificate upstream in ssl-client-cert.", Unsupported: inert,
-	},
-	{
-		Name: "auth-tls-match-cn", Type: "CN= and a regular expression", Risk: feature.High,
-		Doc: "Answers 403 unless the subject of the certificate matches.", Unsupported: inert,
-	},
-}
-
-// applyClientCertificates denies the whole host of an Ingress that asks for certificates of clients. That holds for
-// "optional" too: endpoints would take an ssl-client-verify that a client wrote for ours.
-func applyClientCertificates(in *feature.Reader, out *feature.Intent) {
-	if !in.HasAnnotation(tlsSecret) {
-		return
-	}
-	if in.Enum(tlsVerify, "on", "off", "optional", "optional_no_ca") == "off" {
-		in.Remark(tlsSecret, "auth-tls-verify-client is off: no certificate is asked for")
-		return
-	}
-	const reason = "client certificates are not there yet: the whole host answers 403"
-	in.Block(tlsSecret, reason)
-	out.Deny, out.DenyReason = 403, tlsSecret+": "+reason
-	out.Host.Deny = 403
+	Apply:    func(in *feature.Reader, _ *feature.Intent) { applyFirewall(in) },
 }
 
 const (

@@ -50,6 +50,14 @@ type host struct {
 	appRoot   string
 	// redirect is the host that this one redirects to, if it is there for nothing else.
 	redirect string
+	// owner is creator, or for the catch-all the oldest Ingress that has something there.
+	owner *plan
+	// authBy is the oldest Ingress that may ask clients of the host for certificates and does, auth how.
+	authBy *plan
+	auth   ir.ClientAuth
+	// ciphersBy is the oldest Ingress that may choose the ciphers of the host and does.
+	ciphersBy *plan
+	ciphers   string
 	// deny is the status that answers instead of the host, if not 0.
 	deny int
 	// www is the oldest Ingress that wants the www. counterpart redirected, or nil.
@@ -115,6 +123,7 @@ func (w *world) claim(p *plan) {
 		w.lose(p, w.catchAll, w.hosts[""], root, "spec.defaultBackend", "has the catch-all already")
 		return
 	}
+	w.claimHandshake(p, w.hosts[""])
 	w.take(w.hosts[""], root, &claim{plan: p, target: rest, bare: true})
 }
 
@@ -236,16 +245,6 @@ func (w *world) hostNamed(name string, p *plan, rest *service) *host {
 		p.served++
 	}
 	return h
-}
-
-// remarkRest says that a defaultBackend has no effect on a host.
-func (w *world) remarkRest(p *plan, h *host) {
-	switch {
-	case h.name == "":
-		p.remark("spec.defaultBackend", "", "it has no effect on rules without a host, since the Ingress has rules: write the path /")
-	default:
-		p.remark("spec.defaultBackend", "", "it has no effect on host "+h.name+", which Ingress "+h.creator.key+" had first: write the path /")
-	}
 }
 
 // ruleHost returns the name of the virtual host of a rule; "" is the catch-all.

@@ -47,7 +47,7 @@ func (w *world) result() *Result {
 func (w *world) virtualHost(v *ir.VirtualHost, h *host) {
 	v.Name, v.Aliases, v.Certificate, v.TLS, v.AppRoot = h.name, h.aliases, h.certificate, h.tls, h.appRoot
 	v.Regex = slices.ContainsFunc(h.claims, (*claim).wantsRegex)
-	v.Deny = h.deny
+	v.Deny, v.ClientAuth, v.Ciphers = h.deny, h.auth, h.ciphers
 	if h.redirect != "" {
 		v.RedirectHost, v.RedirectCode = h.redirect, w.settings.Redirect.Code
 	}
@@ -91,6 +91,9 @@ func (w *world) route(r *ir.Route, h *host, c *claim, regex bool) {
 		if r.Deny = in.Host.Deny; r.Deny != 0 {
 			r.DenyReason = "a guard of the whole host cannot be honoured"
 		}
+	}
+	if r.Deny == 0 && !h.auth.Covers(&in.Host.ClientAuth) {
+		r.Deny, r.DenyReason = 403, "the host does not ask for the certificates that the Ingress asks for"
 	}
 	if !regex && !c.implicit {
 		c.criticise()

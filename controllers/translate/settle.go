@@ -20,6 +20,7 @@ func (w *world) claimHost(p *plan, h *host) {
 	if in.Deny != 0 && h.deny == 0 && at {
 		h.deny = in.Deny
 	}
+	w.claimHandshake(p, h)
 	if !at && h.creator != nil && !p.intent.CrossNamespace {
 		p.reportForeign(in, h)
 		return
@@ -156,4 +157,14 @@ func shownHost(name string) string {
 		return "the catch-all"
 	}
 	return name
+}
+
+// remarkRest says that a defaultBackend has no effect on a host.
+func (w *world) remarkRest(p *plan, h *host) {
+	switch {
+	case h.name == "":
+		p.remark("spec.defaultBackend", "", "it has no effect on rules without a host, since the Ingress has rules: write the path /")
+	default:
+		p.remark("spec.defaultBackend", "", "it has no effect on host "+h.name+", which Ingress "+h.creator.key+" had first: write the path /")
+	}
 }

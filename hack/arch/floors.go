@@ -13,7 +13,7 @@ var floors = [][]string{
 	{"proxy/upstream"},
 	{"proxy/filter"},
 	{"proxy/ir", "proxy/variable"},
-	{"proxy/observe", "proxy/compress"},
+	{"proxy/observe", "proxy/compress", "proxy/clientcert"},
 	{"proxy/certs", "proxy/http1", "proxy/http2", "proxy/listen"},
 	{"proxy/forward"},
 	{"proxy/route"},
@@ -30,7 +30,7 @@ var floors = [][]string{
 
 // outside are packages that only tests or people run: they may import everything, and nobody may import them.
 var outside = []string{
-	"proxy/wiretest", "proxy/proxytest", "proxy/forwardtest", "annotations/feature/featuretest", "annotations/nginxtest", "hack/*", "e2e", "e2e/*",
+	"proxy/wiretest", "proxy/certtest", "proxy/proxytest", "proxy/forwardtest", "annotations/feature/featuretest", "annotations/nginxtest", "hack/*", "e2e", "e2e/*",
 }
 
 // matches reports whether a package fits a pattern.

@@ -50,20 +50,28 @@ type parsed struct {
 // snapshot is what handshakes look at. It is immutable.
 type snapshot struct {
 	// exact are all names of hosts; wildcard those that begin with "*", without it.
-	exact, wildcard map[string]*tls.Certificate
+	exact, wildcard map[string]shows
 	// patterns are the aliases that are regular expressions.
 	patterns []aliasPattern
 	fallback *tls.Certificate
 	config   *tls.Config
+	// unnamed is the configuration for names that no host has: config, or that of the catch-all.
+	unnamed *tls.Config
 	// reject is the configuration for names that no host has, or nil.
 	reject *tls.Config
 	shown  []Shown
 }
 
-// aliasPattern is an alias that is a regular expression, with the host it belongs to.
+// shows is what a name gets to see: a certificate, and a configuration if its host has one of its own.
+type shows struct {
+	certificate *tls.Certificate
+	own         *tls.Config
+}
+
+// aliasPattern is an alias that is a regular expression, with what its host shows.
 type aliasPattern struct {
 	*pattern.Pattern
-	certificate *tls.Certificate
+	shows
 }
 
 // NewStore returns a Store that shows a self-signed certificate of its own until Update is called:
@@ -115,41 +123,47 @@ func (s *Store) Shown() []Shown { return s.current.Load().shown }
 
 // configFor returns the configuration for a handshake.
 func (s *snapshot) configFor(hello *tls.ClientHelloInfo) *tls.Config {
-	if s.reject != nil && s.find(hello.ServerName) == nil {
+	switch found, ok := s.find(hello.ServerName); {
+	case !ok && s.reject != nil:
 		return s.reject
+	case !ok:
+		return s.unnamed
+	case found.own != nil:
+		return found.own
 	}
 	return s.config
 }
 
 // getCertificate implements tls.Config.GetCertificate.
 func (s *snapshot) getCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if c := s.find(hello.ServerName); c != nil {
-		return c, nil
+	if found, ok := s.find(hello.ServerName); ok {
+		return found.certificate, nil
 	}
 	return s.fallback, nil
 }
 
-// find returns the certificate for a name, or nil if no host has it.
-func (s *snapshot) find(name string) *tls.Certificate {
+// find returns what a name gets to see, and whether some host has the name.
+func (s *snapshot) find(name string) (shows, bool) {
 	if name == "" {
-		return nil
+		return shows{}, false
 	}
 	name = strings.ToLower(name) // copies only if it has to
-	if c := s.exact[name]; c != nil {
-		return c
+	if found, ok := s.exact[name]; ok {
+		return found, true
 	}
 	if dot := strings.IndexByte(name, '.'); dot > 0 {
-		if c := s.wildcard[name[dot:]]; c != nil {
-			return c
+		if found, ok := s.wildcard[name[dot:]]; ok {
+			return found, true
 		}
 	}
 	for i := range s.patterns {
 		if p := &s.patterns[i]; p.Match(name) {
-			if covers(p.certificate.Leaf, name) {
-				return p.certificate
+			found := p.shows
+			if !covers(found.certificate.Leaf, name) {
+				found.certificate = s.fallback
 			}
-			return s.fallback
+			return found, true
 		}
 	}
-	return nil
+	return shows{}, false
 }

@@ -43,7 +43,7 @@ func newStore(t testing.TB) *Store {
 // handshake connects to the store as a client, and returns what the client learnt.
 func handshake(t testing.TB, s *Store, client *tls.Config) (tls.ConnectionState, error) {
 	t.Helper()
-	left, right := net.Pipe()
+	left, right := connect(t) // not net.Pipe: with no buffer between them both ends can wait for each other to read
 	defer left.Close()
 	done := make(chan error, 1)
 	go func() {
@@ -67,6 +67,23 @@ func handshake(t testing.TB, s *Store, client *tls.Config) (tls.ConnectionState,
 	left.Close()
 	<-done
 	return c.ConnectionState(), err
+}
+
+// connect returns the ends of a TCP connection.
+func connect(t testing.TB) (client, server net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if client, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if server, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	return client, server
 }
 
 // shown returns the first name of the certificate that a client gets to see.

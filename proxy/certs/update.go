@@ -20,24 +20,24 @@ func (s *Store) Update(cfg *ir.Config) []Problem {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	problems := s.parse(cfg)
-	b := builder{store: s, next: &snapshot{
-		exact: make(map[string]*tls.Certificate, len(cfg.Hosts)), wildcard: make(map[string]*tls.Certificate),
+	b := builder{store: s, configs: make(map[hostSpec]*tls.Config), next: &snapshot{
+		exact: make(map[string]shows, len(cfg.Hosts)), wildcard: make(map[string]shows),
 	}}
 	def := Shown{Host: "_", Ref: cfg.Settings.DefaultCertificate}
 	b.next.fallback = b.certificate(&def)
 	b.fallback = def
 	b.next.shown = append(b.next.shown, def)
-	certificates := make([]*tls.Certificate, len(cfg.Hosts))
+	b.settings(&cfg.Settings.TLS)
+	shown := make([]shows, len(cfg.Hosts))
 	for i := range cfg.Hosts {
-		certificates[i] = b.host(&cfg.Hosts[i])
+		shown[i] = b.host(&cfg.Hosts[i])
 	}
 	for i := range cfg.Hosts { // aliases never take a name from a host
 		for _, alias := range cfg.Hosts[i].Aliases {
-			b.alias(alias, certificates[i])
+			b.alias(alias, shown[i])
 		}
 	}
 	problems = append(problems, b.missing(cfg)...)
-	b.settings(&cfg.Settings.TLS)
 	slices.SortFunc(b.next.shown, func(a, b Shown) int { return cmp.Compare(a.Host, b.Host) })
 	s.current.Store(b.next)
 	return append(problems, b.problems...)
@@ -108,6 +108,8 @@ type builder struct {
 	next     *snapshot
 	fallback Shown
 	problems []Problem
+	// configs are those that hosts have of their own.
+	configs map[hostSpec]*tls.Config
 }
 
 // certificate returns the certificate that a reference means, or that which is shown instead; it corrects
@@ -144,31 +146,34 @@ func (b *builder) missing(cfg *ir.Config) (problems []Problem) {
 	return problems
 }
 
-// host adds the name of a host and returns the host's certificate.
-func (b *builder) host(h *ir.VirtualHost) *tls.Certificate {
+// host adds the name of a host and returns what the host shows.
+func (b *builder) host(h *ir.VirtualHost) shows {
 	what := Shown{Host: h.Name, Ref: h.Certificate}
-	certificate := b.certificate(&what)
-	if h.Name != "" {
-		b.add(h.Name, certificate)
+	host := shows{b.certificate(&what), b.own(h)}
+	switch {
+	case h.Name != "":
+		b.add(h.Name, host)
 		if h.TLS {
 			b.next.shown = append(b.next.shown, what)
 		}
+	case host.own != nil:
+		b.next.unnamed = host.own
 	}
-	return certificate
+	return host
 }
 
 // alias adds an alias of a host. It shows the host's certificate if that covers it, else the default one.
-func (b *builder) alias(alias string, certificate *tls.Certificate) {
+func (b *builder) alias(alias string, host shows) {
 	if expr, ok := strings.CutPrefix(alias, "~"); ok {
 		if p, err := pattern.Compile(expr, true); err == nil { // the route table reports bad ones
-			b.next.patterns = append(b.next.patterns, aliasPattern{p, certificate})
+			b.next.patterns = append(b.next.patterns, aliasPattern{p, host})
 		}
 		return
 	}
-	if !covers(certificate.Leaf, alias) {
-		certificate = b.next.fallback
+	if !covers(host.certificate.Leaf, alias) {
+		host.certificate = b.next.fallback
 	}
-	b.add(alias, certificate)
+	b.add(alias, host)
 }
 
 // covers reports whether a certificate is good for a name. The common name counts, as in ingress-nginx.
@@ -184,13 +189,13 @@ func covers(leaf *x509.Certificate, name string) bool {
 }
 
 // add adds a name. The first host that has a name keeps it.
-func (b *builder) add(name string, certificate *tls.Certificate) {
+func (b *builder) add(name string, host shows) {
 	names := b.next.exact
 	if rest, ok := strings.CutPrefix(name, "*"); ok {
 		names, name = b.next.wildcard, rest
 	}
-	if names[name] == nil {
-		names[name] = certificate
+	if _, taken := names[name]; !taken {
+		names[name] = host
 	}
 }
 
@@ -214,16 +219,9 @@ func (b *builder) settings(s *ir.TLSSettings) {
 		b.problems = append(b.problems, Problem{Reason: "ssl-protocols: the highest version is below the lowest: TLS 1.2 and 1.3 are spoken"})
 		config.MinVersion, config.MaxVersion = tls.VersionTLS12, 0
 	}
-	suites, unknown := ParseCiphers(s.Ciphers)
-	config.CipherSuites = suites
-	if len(unknown) > 0 {
-		instead := "left out"
-		if suites == nil {
-			instead = "and nothing else is left, so the standard ones are used"
-		}
-		b.problems = append(b.problems, Problem{Reason: "ssl-ciphers: " + strings.Join(unknown, ", ") + " not known or not supported, " + instead})
-	}
-	b.next.config = config
+	config.CipherSuites = b.ciphers("ssl-ciphers", s.Ciphers)
+	config.SessionTicketsDisabled = s.NoResumption
+	b.next.config, b.next.unnamed = config, config
 	if s.RejectUnknown {
 		// crypto/tls answers unrecognized_name, as nginx does, if there is no certificate at all. A session
 		// ticket of another name must not help either.

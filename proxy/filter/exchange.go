@@ -3,6 +3,7 @@ package filter
 import (
 	"crypto/tls"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,6 +37,8 @@ type Conn struct {
 	Raw syscall.RawConn
 	// TLS is the state of the handshake, or nil on a cleartext connection.
 	TLS *tls.ConnectionState
+	// Certificate keeps what a guard found out about the certificate in TLS; nil without TLS.
+	Certificate *atomic.Pointer[ClientCertificate]
 	// HTTPS says that the connection came in on the https listener.
 	HTTPS bool
 	// Requests counts the exchanges begun on the connection ($connection_requests).
@@ -110,6 +113,10 @@ type Exchange struct {
 	End time.Time
 	// User is the name that authentication established, for $remote_user.
 	User string
+
+	// Certificate is what the guard of the host found out about the client's certificate; nil if the host has no guard
+	// or the client no certificate.
+	Certificate *ClientCertificate
 
 	// Route is the identity of the matched route, or nil as long as none is.
 	Route *Origin

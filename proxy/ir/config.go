@@ -43,6 +43,10 @@ type VirtualHost struct {
 	// Deny answers every request of the host with this status, if not 0: a host-wide guard could not be
 	// honoured (auth-tls-*: 403).
 	Deny int
+	// ClientAuth is how clients are asked for certificates (auth-tls-*).
+	ClientAuth ClientAuth
+	// Ciphers is the OpenSSL cipher list for TLS 1.2 of this host; "" for that of all (ssl-ciphers).
+	Ciphers string
 	// Regex says that all paths of the host are case-insensitive regular expressions, since one of them
 	// asked for it (nginx: use-regex or rewrite-target spreads over the whole host).
 	Regex bool

@@ -92,6 +92,8 @@ type TLSSettings struct {
 	Ciphers string
 	// RejectUnknown aborts handshakes for names that no host has (ssl-reject-handshake).
 	RejectUnknown bool
+	// NoResumption makes every handshake a full one (ssl-session-cache and ssl-session-tickets: false).
+	NoResumption bool
 	// HTTP1Only speaks HTTP/1.1 alone (use-http2: false), in cleartext, too.
 	HTTP1Only bool
 }

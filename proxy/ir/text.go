@@ -86,6 +86,12 @@ func (t *text) host(v *VirtualHost) {
 	if v.Deny != 0 {
 		t.line(1, "deny ", strconv.Itoa(v.Deny))
 	}
+	if v.ClientAuth.Mode != VerifyNone {
+		t.line(1, "client-certificates ", v.ClientAuth.String())
+	}
+	if v.Ciphers != "" {
+		t.line(1, "ciphers ", v.Ciphers)
+	}
 	if v.Regex {
 		t.line(1, "regex")
 	}

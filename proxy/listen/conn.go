@@ -172,7 +172,7 @@ func (l *Listener) handshake(c *tracked) net.Conn {
 		return nil
 	}
 	state := conn.ConnectionState()
-	c.info.TLS = &state
+	c.info.TLS, c.info.Certificate = &state, new(atomic.Pointer[filter.ClientCertificate])
 	c.opened.Store(time.Now().UnixNano())
 	return conn
 }

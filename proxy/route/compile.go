@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/yettproxy/yett/proxy/clientcert"
 	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/forward"
 	"github.com/yettproxy/yett/proxy/ir"
@@ -109,10 +110,40 @@ func Compile(cfg *ir.Config, env *Env) (*Table, []Problem) {
 
 // host makes a virtual host without its routes.
 func (c *compiler) host(spec *ir.VirtualHost) *VirtualHost {
-	return &VirtualHost{
+	h := &VirtualHost{
 		Name: spec.Name, TLS: spec.TLS, AppRoot: spec.AppRoot, RedirectHost: spec.RedirectHost,
 		RedirectCode: spec.RedirectCode, Deny: spec.Deny, Regex: spec.Regex,
 	}
+	if spec.ClientAuth.Mode != ir.VerifyNone {
+		var err error
+		if h.Guard, err = c.guard(&spec.ClientAuth); err != nil {
+			c.hostProblem(spec.Name, "the host answers 403, since nobody can check certificates of clients: "+err.Error())
+			h.Deny = 403
+		}
+	}
+	return h
+}
+
+// guardKey is what guards are remembered by: one that is the same in the next table still knows what its connections
+// brought.
+type guardKey struct{ spec ir.ClientAuth }
+
+// guardMemo is a guard, or why there is none.
+type guardMemo struct {
+	guard *clientcert.Guard
+	err   error
+}
+
+// guard compiles what guards a host, or finds it as an earlier table left it.
+func (c *compiler) guard(spec *ir.ClientAuth) (*clientcert.Guard, error) {
+	if c.env.State == nil {
+		return clientcert.Compile(spec)
+	}
+	m := filter.StateFor(c.env.State, guardKey{*spec}, func() guardMemo {
+		g, err := clientcert.Compile(spec)
+		return guardMemo{g, err}
+	})
+	return m.guard, m.err
 }
 
 // alias makes the host answer to another name.

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"github.com/yettproxy/yett/proxy/clientcert"
 	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/forward"
 	"github.com/yettproxy/yett/proxy/ir"
@@ -31,6 +32,8 @@ type VirtualHost struct {
 	RedirectCode int
 	// Deny is the status that answers every request, if not 0.
 	Deny int
+	// Guard asks for certificates of clients; nil for none.
+	Guard *clientcert.Guard
 	// Regex says that the paths are regular expressions.
 	Regex bool
 

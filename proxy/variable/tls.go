@@ -3,11 +3,8 @@ package variable
 import (
 	"crypto/sha1"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 
 	"github.com/yettproxy/yett/proxy/filter"
-	"github.com/yettproxy/yett/proxy/wire"
 )
 
 // appendTLS appends what the handshake found out.
@@ -33,45 +30,35 @@ func appendTLS(dst []byte, x *filter.Exchange, c code, e Escape) ([]byte, bool) 
 	case tlsALPN:
 		return escape(dst, state.NegotiatedProtocol, e), state.NegotiatedProtocol != ""
 	case clientVerify:
-		return append(dst, verifyText(state)...), true
+		if x.Certificate == nil {
+			return append(dst, "NONE"...), true
+		}
+		return append(dst, x.Certificate.Verify...), true
 	}
-	if len(state.PeerCertificates) == 0 {
+	if x.Certificate == nil {
 		return dst, false
 	}
-	return appendClientCert(dst, state.PeerCertificates[0], c, e)
+	return appendClientCert(dst, x.Certificate, c, e)
 }
 
-// verifyText says what became of the client's certificate. The handshake does not fail without a good
-// one unless it has to, so the third case is not "FAILED:reason": the reason is not known here.
-func verifyText(state *tls.ConnectionState) string {
-	switch {
-	case len(state.PeerCertificates) == 0:
-		return "NONE"
-	case len(state.VerifiedChains) > 0:
-		return "SUCCESS"
-	}
-	return "FAILED"
-}
-
-// appendClientCert appends something about the client's certificate. These are the only variables that
-// allocate.
-func appendClientCert(dst []byte, cert *x509.Certificate, c code, e Escape) ([]byte, bool) {
+// appendClientCert appends something about the client's certificate. Serial number and fingerprint allocate.
+func appendClientCert(dst []byte, cert *filter.ClientCertificate, c code, e Escape) ([]byte, bool) {
 	switch c {
 	case clientSubject:
-		return escape(dst, cert.Subject.String(), e), true
+		return escape(dst, cert.Subject, e), true
 	case clientIssuer:
-		return escape(dst, cert.Issuer.String(), e), true
+		return escape(dst, cert.Issuer, e), true
 	case clientSerial:
-		b := cert.SerialNumber.Bytes()
+		b := cert.Leaf.SerialNumber.Bytes()
 		if len(b) == 0 {
 			b = []byte{0}
 		}
 		return appendHex(dst, b, upperHex), true
 	case clientFingerprint:
-		sum := sha1.Sum(cert.Raw)
+		sum := sha1.Sum(cert.Leaf.Raw)
 		return appendHex(dst, sum[:], lowerHex), true
 	case clientEscapedCert:
-		return AppendURIComponent(dst, wire.View(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))), true
+		return append(dst, cert.Escaped...), true
 	}
 	return dst, false
 }

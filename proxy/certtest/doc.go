@@ -1,0 +1,3 @@
+// Package certtest makes certificate authorities, certificates and revocation lists for tests. Only tests import it. A CA is safe
+// for concurrent use.
+package certtest
