@@ -117,7 +117,12 @@ func echo(c net.Conn, buf []byte) {
 }
 
 // runReverseProxy serves with the standard library, forwarding to a backend: the peer that Go offers.
-func runReverseProxy(plain, secure net.Listener, backend, certificate, key string) error {
+func runReverseProxy(plain, secure net.Listener, backend, protocol, certificate, key string) error {
+	transport := &http.Transport{MaxIdleConnsPerHost: 320, DisableCompression: true}
+	if protocol == "h2c" {
+		transport.Protocols = new(http.Protocols)
+		transport.Protocols.SetUnencryptedHTTP2(true)
+	}
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(&url.URL{Scheme: "http", Host: backend})
@@ -127,7 +132,7 @@ func runReverseProxy(plain, secure net.Listener, backend, certificate, key strin
 				r.Out.Header.Set("X-Real-Ip", ip)
 			}
 		},
-		Transport: &http.Transport{MaxIdleConnsPerHost: 320, DisableCompression: true},
+		Transport: transport,
 	}
 	failed := make(chan error, 2)
 	go func() { failed <- http.Serve(plain, proxy) }()

@@ -4,6 +4,8 @@ import (
 	"encoding/xml"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -36,6 +38,32 @@ func TestEveryPlainCaseIsAnsweredByTheBackend(t *testing.T) {
 				r = run(l)
 			}
 			if r.Errors > 0 || r.Requests == 0 || r.CPU == 0 || r.P50 <= 0 || r.P999 < r.P50 {
+				t.Errorf("got %+v", r)
+			}
+		})
+	}
+}
+
+func TestTheHTTP2GeneratorIsAnswered(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() { _ = runGRPCBackend(l) }()
+	web := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
+	web.Config.Protocols = new(http.Protocols)
+	web.Config.Protocols.SetUnencryptedHTTP2(true)
+	web.Start()
+	t.Cleanup(web.Close)
+	for kind, address := range map[string]string{kindHTTP2: web.Listener.Addr().String(), kindGRPC: l.Addr().String(), kindGRPCStream: l.Addr().String()} {
+		t.Run(kind, func(t *testing.T) {
+			load := load{Kind: kind, Address: address, Connections: 2, Streams: 4, Processes: []int{os.Getpid()}}
+			var r result
+			for load.Duration = 30 * time.Millisecond; r.Requests == 0 && load.Duration < 5*time.Second; load.Duration *= 4 { // a busy machine
+				r = run(load)
+			}
+			if r.Errors > 0 || r.Requests == 0 || r.P50 <= 0 {
 				t.Errorf("got %+v", r)
 			}
 		})

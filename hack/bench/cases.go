@@ -12,6 +12,10 @@ type setup struct {
 	Routes bool
 	// Filters puts a canary, basic auth, a rate limit and a list of allowed networks before the backend.
 	Filters bool
+	// HTTP2 offers HTTP/2 on the port with TLS, as all but HAProxy would by themselves.
+	HTTP2 bool
+	// GRPC forwards to the gRPC backend, in cleartext; HTTP2 goes with it.
+	GRPC bool
 	// Log switches the access log on, into a file.
 	Log bool
 }
@@ -45,6 +49,7 @@ func cases() []benchCase {
 	}
 	tls := func(l load) load { l.TLS = true; return l }
 	few := func(l load, n int) load { l.Connections = n; return l }
+	streams := func(kind string) load { return load{Kind: kind, TLS: true, Connections: 4, Streams: 16} }
 	fresh := tls(get("/small"))
 	fresh.Fresh = true
 	post := load{Kind: kindHTTP, Requests: []string{request("POST", "/post", host, "", 10<<10)}, Connections: 16}
@@ -66,9 +71,9 @@ func cases() []benchCase {
 		{Name: "tls", Title: "TLS, HTTP/1.1, small GET", Load: tls(get("/small"))},
 		{Name: "tls100k", Title: "TLS, HTTP/1.1, 100 KB body", Load: tls(get("/100k"))},
 		{Name: "handshake", Title: "new TLS connection per request", Load: fresh},
-		{Name: "h2", Title: "TLS, HTTP/2, 16 streams", Missing: "not there yet"},
-		{Name: "grpc", Title: "gRPC, unary", Missing: "not there yet"},
-		{Name: "grpcstream", Title: "gRPC, streaming", Missing: "not there yet"},
+		{Name: "h2", Title: "TLS, HTTP/2, 16 streams", Setup: setup{HTTP2: true}, Load: streams(kindHTTP2)},
+		{Name: "grpc", Title: "gRPC over TLS, unary", Setup: setup{HTTP2: true, GRPC: true}, Load: streams(kindGRPC)},
+		{Name: "grpcstream", Title: "gRPC over TLS, messages there and back on streams", Setup: setup{HTTP2: true, GRPC: true}, Load: streams(kindGRPCStream)},
 		{Name: "websocket", Title: "WebSocket echo, 64 bytes", Load: load{Kind: kindWebSocket, Requests: []string{upgrade()}, Connections: 16}},
 		{Name: "routes", Title: "10 000 routes, one a regex host", Setup: setup{Routes: true}, Load: load{Kind: kindHTTP, Requests: many, Connections: 16}},
 		{Name: "filters", Title: "canary + auth + rate limit + allow list", Setup: setup{Filters: true},

@@ -1,4 +1,4 @@
-// Command bench compares what a request costs in Yett, nginx, HAProxy and httputil.ReverseProxy, on one machine in one run.
+// Command bench compares what a request costs in Yett, nginx, HAProxy, Caddy and httputil.ReverseProxy, on one machine in one run.
 //
 // The figure that counts is CPU time per request of the proxy process, read from /proc: it hardly depends on what else the
 // machine does, while requests per second and latencies do. Each proxy runs alone on one core; the load generator and the

@@ -19,6 +19,13 @@ func startHAProxy(b *bench, s setup, dir string) (*running, error) {
 		return nil, err
 	}
 	var log, filters, choose, names string
+	protocols, server := "http/1.1", b.backend
+	if s.HTTP2 {
+		protocols = "h2,http/1.1"
+	}
+	if s.GRPC {
+		server = b.grpc + " proto h2"
+	}
 	if s.Log {
 		log = "log stdout format raw local0\n\toption httplog"
 	}
@@ -57,7 +64,7 @@ defaults
 	%s
 frontend web
 	bind %s
-	bind %s ssl crt %s alpn http/1.1
+	bind %s ssl crt %s alpn %s
 	unique-id-format %%{+X}o\ %%ci:%%cp_%%fi:%%fp_%%Ts_%%rt:%%pid
 	http-request del-header X-Forwarded-For
 	http-request set-header X-Request-ID %%[unique-id]
@@ -75,7 +82,7 @@ backend backend
 	server one %s
 backend canary
 	server one %s
-`, user, secret, log, plain, secure, pem, filters, choose, b.backend, b.backend)
+`, user, secret, log, plain, secure, pem, protocols, filters, choose, server, server)
 	file := filepath.Join(dir, "haproxy.cfg")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		return nil, err

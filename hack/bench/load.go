@@ -20,6 +20,10 @@ const (
 	kindHTTP      = "http"
 	kindWebSocket = "websocket"
 	kindIdle      = "idle"
+	// Over HTTP/2, Streams at a time on each connection.
+	kindHTTP2      = "http2"
+	kindGRPC       = "grpc"
+	kindGRPCStream = "grpcstream"
 )
 
 // load is what the load generator is to do. Every connection sends its next request when it has the answer to the last.
@@ -29,6 +33,7 @@ type load struct {
 	TLS         bool
 	Fresh       bool // a new connection for every request
 	Connections int
+	Streams     int      // at a time on each connection, with HTTP/2
 	Requests    []string // whole requests, sent in turn
 	Warm        time.Duration
 	Duration    time.Duration
@@ -127,6 +132,9 @@ func (g *generator) session(n *int, took *[]time.Duration) error {
 		return err
 	}
 	defer c.Close()
+	if g.Streams > 0 {
+		return g.h2session(c, took)
+	}
 	exchange := g.http(c)
 	if g.Kind == kindWebSocket {
 		if exchange, err = g.webSocket(c); err != nil {
@@ -168,7 +176,11 @@ func (g *generator) dial() (net.Conn, error) {
 		return c, nil
 	}
 	// The certificate is the bench's own; what is measured is the other side.
-	secure := tls.Client(c, &tls.Config{ServerName: host, InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}}) //nolint:gosec
+	protocol := "http/1.1"
+	if g.Streams > 0 {
+		protocol = "h2"
+	}
+	secure := tls.Client(c, &tls.Config{ServerName: host, InsecureSkipVerify: true, NextProtos: []string{protocol}}) //nolint:gosec
 	if err := secure.Handshake(); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("handshake: %w", err)

@@ -45,6 +45,11 @@ func playRole(role string, args []string) error {
 		if err != nil {
 			return err
 		}
+		grpc, err := net.Listen("tcp", args[1])
+		if err != nil {
+			return err
+		}
+		go func() { _ = runGRPCBackend(grpc) }() // it fails when the process ends
 		return runBackend(l)
 	case "reverseproxy":
 		plain, err := net.Listen("tcp", args[0])
@@ -55,7 +60,7 @@ func playRole(role string, args []string) error {
 		if err != nil {
 			return err
 		}
-		return runReverseProxy(plain, secure, args[2], args[3], args[4])
+		return runReverseProxy(plain, secure, args[2], args[3], args[4], args[5])
 	}
 	return fmt.Errorf("unknown role %q", role)
 }
@@ -107,6 +112,9 @@ func compare(args []string) error {
 	fmt.Print(r.table())
 	return nil
 }
+
+// wants reports whether a peer is to be run.
+func (o *options) wants(peer string) bool { return len(o.peers) == 0 || slices.Contains(o.peers, peer) }
 
 // list splits a list, or returns none.
 func list(text string) []string {

@@ -30,6 +30,8 @@ http {
 	server_names_hash_max_size 65536; server_names_hash_bucket_size 128;
 	upstream backend { server %[5]s; keepalive 320; keepalive_requests 100000000; }
 	upstream canary { server %[5]s; keepalive 320; keepalive_requests 100000000; }
+	upstream grpc { server %[6]s; keepalive 320; keepalive_requests 100000000; }
+	http2_max_concurrent_streams 128;
 	map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
 	split_clients $request_id $chosen { 20%% canary; * backend; }
 	limit_req_zone $binary_remote_addr zone=rate:5m rate=100000r/s;
@@ -45,8 +47,14 @@ http {
 	proxy_set_header X-Scheme $scheme;
 	proxy_set_header Upgrade $http_upgrade;
 	proxy_set_header Connection $connection_upgrade;
-`, dir, log, b.certificate, b.key, b.backend)
+`, dir, log, b.certificate, b.key, b.backend, b.grpc)
 	location := "location / { proxy_pass http://backend; }"
+	if s.GRPC {
+		location = "location / { grpc_pass grpc://grpc; grpc_set_header X-Request-ID $request_id; grpc_set_header X-Real-IP $remote_addr; " +
+			"grpc_set_header X-Forwarded-For $remote_addr; grpc_set_header X-Forwarded-Host $http_host; grpc_set_header X-Forwarded-Port $server_port; " +
+			"grpc_set_header X-Forwarded-Proto $scheme; grpc_set_header X-Forwarded-Scheme $scheme; grpc_set_header X-Scheme $scheme; " +
+			"grpc_read_timeout 1h; grpc_send_timeout 1h; }"
+	}
 	if s.Filters {
 		location = fmt.Sprintf(`location / {
 			allow 127.0.0.0/8; allow 10.0.0.0/8; deny all;
@@ -55,6 +63,9 @@ http {
 		}`, b.htpasswd)
 	}
 	listen := fmt.Sprintf("listen %s; listen %s ssl;", plain, secure)
+	if s.HTTP2 {
+		listen = fmt.Sprintf("listen %s; listen %s ssl http2;", plain, secure)
+	}
 	fmt.Fprintf(&conf, "\tserver { %s server_name %s; %s }\n", listen, host, location)
 	if s.Routes {
 		for i := range routes - 1 {

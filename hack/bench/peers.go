@@ -27,7 +27,7 @@ type bench struct {
 	certificate, key, htpasswd string
 	// proxyCore is where the proxies run, one at a time; loadCore where the generator and the backend do.
 	proxyCore, loadCore int
-	backend             string // address
+	backend, grpc       string // addresses
 	backendProcess      *process
 	peers               []peer
 }
@@ -35,6 +35,7 @@ type bench struct {
 // peer is a proxy that can be compared.
 type peer struct {
 	name, program string
+	absent        string // why it cannot run, if that is known
 	start         func(b *bench, s setup, dir string) (*running, error)
 }
 
@@ -68,22 +69,24 @@ func newBench(o options) (*bench, error) {
 		if i > 0 {
 			name = fmt.Sprintf("yett-%d", i+1)
 		}
-		b.peers = append(b.peers, peer{name, binary, func(b *bench, s setup, dir string) (*running, error) { return startYett(b, binary, s, dir) }})
+		b.peers = append(b.peers, peer{name: name, program: binary, start: func(b *bench, s setup, dir string) (*running, error) { return startYett(b, binary, s, dir) }})
 	}
-	b.peers = append(b.peers, peer{"nginx", "nginx", startNginx}, peer{"haproxy", "haproxy", startHAProxy}, peer{"reverseproxy", os.Args[0], startReverseProxy})
-	if len(o.peers) > 0 {
-		b.peers = slices.DeleteFunc(b.peers, func(p peer) bool { return !slices.Contains(o.peers, p.name) })
+	b.peers = append(b.peers, peer{name: "nginx", program: "nginx", start: startNginx}, peer{name: "haproxy", program: "haproxy", start: startHAProxy},
+		peer{name: "reverseproxy", program: os.Args[0], start: startReverseProxy})
+	if o.wants("caddy") {
+		b.peers = append(b.peers, caddyPeer())
 	}
-	free, err := freeAddresses(1)
+	b.peers = slices.DeleteFunc(b.peers, func(p peer) bool { return !o.wants(p.name) })
+	free, err := freeAddresses(2)
 	if err != nil {
 		return nil, err
 	}
-	b.backend = free[0]
+	b.backend, b.grpc = free[0], free[1]
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	if b.backendProcess, err = spawn(b.loadCore, nil, []string{"GOMAXPROCS=1"}, self, "backend", b.backend); err != nil {
+	if b.backendProcess, err = spawn(b.loadCore, nil, []string{"GOMAXPROCS=1"}, self, "backend", b.backend, b.grpc); err != nil {
 		return nil, err
 	}
 	return b, b.backendProcess.ready(b.backend)
@@ -118,8 +121,12 @@ func (b *bench) started(p *process, err error, plain, secure string) (*running, 
 
 // startReverseProxy starts the standard library's. It has only one setup.
 func startReverseProxy(b *bench, s setup, _ string) (*running, error) {
-	if s != (setup{}) {
+	if s != (setup{HTTP2: s.HTTP2, GRPC: s.GRPC}) {
 		return nil, errNoSetup
+	}
+	backend, protocol := b.backend, "http/1.1"
+	if s.GRPC {
+		backend, protocol = b.grpc, "h2c"
 	}
 	plain, secure, err := b.addresses()
 	if err != nil {
@@ -129,12 +136,15 @@ func startReverseProxy(b *bench, s setup, _ string) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := spawn(b.proxyCore, nil, []string{"GOMAXPROCS=1"}, self, "reverseproxy", plain, secure, b.backend, b.certificate, b.key)
+	p, err := spawn(b.proxyCore, nil, []string{"GOMAXPROCS=1"}, self, "reverseproxy", plain, secure, backend, protocol, b.certificate, b.key)
 	return b.started(p, err, plain, secure)
 }
 
 // missing says why a peer cannot run.
 func (p peer) missing() string {
+	if p.absent != "" {
+		return p.absent
+	}
 	if _, err := exec.LookPath(p.program); err != nil {
 		return "not installed"
 	}
@@ -143,12 +153,20 @@ func (p peer) missing() string {
 
 // version asks a peer what it is.
 func (p peer) version() string {
-	argument, ok := map[string]string{"nginx": "-v", "haproxy": "-v", "yett": "version", "yett-2": "version"}[p.name]
+	argument, ok := map[string]string{"nginx": "-v", "haproxy": "-v", "yett": "version", "yett-2": "version", "caddy": "version"}[p.name]
 	if !ok {
 		return runtime.Version()
 	}
+	if p.missing() != "" {
+		return ""
+	}
 	out, _ := exec.Command(p.program, argument).CombinedOutput()
-	first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	return firstLine(string(out))
+}
+
+// firstLine returns the first line of a program's output.
+func firstLine(text string) string {
+	first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
 	return first
 }
 

@@ -126,6 +126,9 @@ func (f *figure) conclude() {
 			f.Error = r.Error
 		}
 	}
+	if f.Rate == 0 && f.PerConnection == 0 && f.Error != "" {
+		f.Missing, f.CPU, f.CPULow, f.CPUHigh = "no request was answered: "+f.Error, 0, 0, 0
+	}
 }
 
 // collect returns sorted values.
@@ -163,7 +166,7 @@ func (r *row) summary() string {
 // sortedNames returns the peers of a row: Yett first, then as they were added.
 func sortedNames(m map[string]*figure) []string {
 	var names []string
-	for _, name := range []string{"yett", "yett-2", "nginx", "haproxy", "reverseproxy"} {
+	for _, name := range []string{"yett", "yett-2", "nginx", "haproxy", "caddy", "reverseproxy"} {
 		if m[name] != nil {
 			names = append(names, name)
 		}

@@ -67,7 +67,11 @@ kind: Secret
 metadata: {name: bench-users}
 data: {auth: %s}
 `, fmt.Sprint(!s.Log), encode(certificate), encode(key), encode(users))
-	_, port, _ := net.SplitHostPort(b.backend)
+	backend := b.backend
+	if s.GRPC {
+		backend = b.grpc
+	}
+	_, port, _ := net.SplitHostPort(backend)
 	for _, name := range []string{"bench", "canary"} {
 		fmt.Fprintf(&out, `---
 apiVersion: v1
@@ -84,6 +88,9 @@ endpoints: [{addresses: [127.0.0.1]}]
 `, name, port)
 	}
 	filters := ""
+	if s.GRPC {
+		filters = "\n    nginx.ingress.kubernetes.io/backend-protocol: GRPC"
+	}
 	if s.Filters {
 		filters = `
     nginx.ingress.kubernetes.io/auth-type: basic
