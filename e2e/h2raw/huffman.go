@@ -73,8 +73,8 @@ func Huffman(text string) []byte {
 	return out
 }
 
-// errHuffman says that a text is not as section 5.2 wants it.
-var errHuffman = errors.New("decode Huffman: EOS, padding of more than 7 bits, or padding that is not of ones")
+// ErrHuffman says that a text is not as section 5.2 wants it.
+var ErrHuffman = errors.New("decode Huffman: EOS, padding of more than 7 bits, or padding that is not of ones")
 
 // UnHuffman decodes a text.
 func UnHuffman(p []byte) (string, error) {
@@ -90,7 +90,7 @@ func UnHuffman(p []byte) (string, error) {
 			symbol, ok := symbols[c]
 			switch {
 			case !ok && c.n > 30, ok && symbol == eos:
-				return "", errHuffman
+				return "", ErrHuffman
 			case ok:
 				out = append(out, byte(symbol))
 				c = code{}
@@ -98,7 +98,7 @@ func UnHuffman(p []byte) (string, error) {
 		}
 	}
 	if c.n > 7 || c.bits != 1<<c.n-1 {
-		return "", errHuffman
+		return "", ErrHuffman
 	}
 	return string(out), nil
 }

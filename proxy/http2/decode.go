@@ -33,11 +33,10 @@ type decoder struct {
 	// silent says that nobody wants the fields: the table is kept all the same.
 	silent bool
 
-	fields  bool // the head has one already
-	updates int  // of the size, in this head
-	rest    []byte
-	text    appender
-	field   wire.Field // the one being decoded
+	fields bool // the head has one already
+	rest   []byte
+	text   appender
+	field  wire.Field // the one being decoded
 
 	// The table is a ring: the newest entry is entries[newest], and those before it are older.
 	entries       []wire.Field
@@ -81,7 +80,7 @@ func (d *decoder) close() error {
 	if len(d.rest) > 0 {
 		return errCut
 	}
-	d.rest, d.fields, d.updates, d.arena, d.text.b, d.field = nil, false, 0, nil, nil, wire.Field{}
+	d.rest, d.fields, d.arena, d.text.b, d.field = nil, false, nil, nil, wire.Field{}
 	return nil
 }
 
@@ -233,13 +232,13 @@ func integer(p []byte, mask byte) (value, n int, err error) {
 	return 0, 0, nil
 }
 
-// resize takes a table size update: at most two, before the first field (section 4.2).
+// resize takes a table size update, which must stand before the first field (section 4.2).
 func (d *decoder) resize(p []byte) (n int, err error) {
 	size, n, err := integer(p, 0x1f)
 	if n == 0 || err != nil {
 		return 0, err
 	}
-	if d.updates++; d.fields || d.updates > 2 || size > tableSize {
+	if d.fields || size > tableSize {
 		return 0, errUpdate
 	}
 	d.most = size

@@ -102,7 +102,6 @@ func TestWhatIsNoHead(t *testing.T) {
 		"an integer that does not end":    {"\xff\xff\xff\xff\xff\xff", errInteger},
 		"a field cut short":               {"\x40\x05a", errCut},
 		"an update behind a field":        {"\x82\x20", errUpdate},
-		"three updates":                   {"\x20\x21\x22", errUpdate},
 		"an update that is too large":     {"\x3f\xe2\x1f", errUpdate},
 		"EOS":                             {"\x00\x01a\x84\xff\xff\xff\xff", errText},
 		"padding of zeros":                {"\x00\x01a\x81\x18", errText},
