@@ -1,17 +1,4 @@
-# The network namespace of a cluster, and its keys.
-
-make_network() {
-	[ -e "/var/run/netns/$name" ] || ip netns add "$name"
-	# nsenter, not `ip netns exec`: the latter mounts a fresh /sys, which hides the cgroups from the kubelet.
-	$enter ip link set lo up
-	if ! $enter ip link show node0 >/dev/null 2>&1; then
-		$enter ip link add node0 type bridge # a bridge, since some kernels have no dummy devices
-		$enter ip addr add "$node/24" dev node0
-		$enter ip link set node0 up
-		$enter ip route add default dev node0 # nothing ever leaves the namespace
-	fi
-	$enter sysctl -qw net.ipv4.ip_forward=1
-}
+# The keys of a cluster.
 
 # sign FILE SUBJECT [ARGUMENTS...]: makes a key and a certificate.
 sign() {
@@ -28,7 +15,7 @@ kubeconfig() {
 		kind: Config
 		current-context: $name
 		contexts: [{name: $name, context: {cluster: $name, user: $2}}]
-		clusters: [{name: $name, cluster: {server: "https://$node:6443", certificate-authority-data: $(base64 -w0 ca.crt)}}]
+		clusters: [{name: $name, cluster: {server: "https://$api:6443", certificate-authority-data: $(base64 -w0 ca.crt)}}]
 		users: [{name: "$2", user: {client-certificate-data: $(base64 -w0 "$1.crt"), client-key-data: $(base64 -w0 "$1.key")}}]
 	END
 }
@@ -45,12 +32,13 @@ make_keys() {
 		distinguished_name=dn
 		[dn]
 		[v3]
-		subjectAltName=DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local,DNS:localhost,IP:127.0.0.1,IP:$services.1,IP:$node
+		subjectAltName=DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local,DNS:localhost,IP:127.0.0.1,IP:$services.1,IP:$api
 	END
 	sign api "/CN=kube-apiserver" -extfile api.cnf -extensions v3
 	kubeconfig controller-manager system:kube-controller-manager none
 	kubeconfig scheduler system:kube-scheduler none
-	kubeconfig kubelet "system:node:$name" system:nodes
+	kubelet_key() { kubeconfig "kubelet-$number" "system:node:$host" system:nodes; }
+	each kubelet_key
 	kubeconfig proxy system:kube-proxy none
 	kubeconfig admin admin system:masters # last: it says that all are there
 	cd - >/dev/null

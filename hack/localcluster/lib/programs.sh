@@ -1,27 +1,39 @@
-# The programs of a cluster, and how each is started. All run in its namespace; PID files and logs are in its folder.
+# The programs of a cluster, and how each is started. All run in the namespace of their node; PID files and logs are in its folder.
 
-order=(etcd apiserver controller-manager scheduler containerd dns kubelet proxy)
+# programs_of NODE: the programs of a node, in the order in which they start. The first has the control plane, too.
+programs_of() {
+	[ "$1" != 1 ] || echo etcd apiserver controller-manager scheduler balancer dns
+	echo containerd kubelet proxy
+}
+
+# known PROGRAM: ends this program unless the node has that one.
+known() {
+	local all
+	all=$(programs_of "$number" | tr '\n' ' ')
+	[[ " $all" = *" $1 "* ]] || die "no program $1 at node $host: there are $all"
+}
 
 # running PROGRAM: whether it runs. The PID alone says little after a reboot, so the namespace is looked at, too.
 running() {
 	local pid
-	pid=$(cat "$dir/$1.pid" 2>/dev/null) || return 1
-	kill -0 "$pid" 2>/dev/null && [ "$(ip netns identify "$pid" 2>/dev/null)" = "$name" ]
+	pid=$(cat "$home/$1.pid" 2>/dev/null) || return 1
+	kill -0 "$pid" 2>/dev/null && [ "$(ip netns identify "$pid" 2>/dev/null)" = "$space" ]
 }
 
 # start PROGRAM
 start() {
-	[[ " ${order[*]} " = *" $1 "* ]] || die "no program $1: there are ${order[*]}"
+	known "$1"
 	running "$1" && return
-	cd "$dir"
+	mkdir -p "$home"
+	cd "$home"
 	"run_${1//-/_}"
 	cd - >/dev/null
 }
 
 # stop PROGRAM: ends it without a word.
 stop() {
-	[[ " ${order[*]} " = *" $1 "* ]] || die "no program $1: there are ${order[*]}"
-	running "$1" && kill -9 "$(cat "$dir/$1.pid")"
+	known "$1"
+	running "$1" && kill -9 "$(cat "$home/$1.pid")"
 	return 0
 }
 
@@ -30,6 +42,13 @@ background() {
 	local program=$1; shift
 	setsid $enter "$@" >>"$program.log" 2>&1 </dev/null &
 	echo $! >"$program.pid"
+}
+
+# chosen LIST: the node's item of a list with commas; the last one if the list is shorter.
+chosen() {
+	local list
+	IFS=, read -ra list <<<"$1"
+	echo "${list[number - 1]-${list[-1]}}"
 }
 
 run_etcd() { background etcd "$programs/etcd" --data-dir "$dir/etcd" --unsafe-no-fsync --log-level warn; }
@@ -47,13 +66,16 @@ run_apiserver() {
 run_controller_manager() {
 	background controller-manager "$programs/kube-controller-manager" --kubeconfig=pki/controller-manager.conf \
 		--service-account-private-key-file=pki/sa.key --root-ca-file=pki/ca.crt --use-service-account-credentials \
-		--allocate-node-cidrs --cluster-cidr="$pods.0/16" --service-cluster-ip-range="$services.0/16" --leader-elect=false
+		--allocate-node-cidrs --cluster-cidr="$pods.0.0/16" --service-cluster-ip-range="$services.0/16" --leader-elect=false
 }
 
 run_scheduler() { background scheduler "$programs/kube-scheduler" --kubeconfig=pki/scheduler.conf --leader-elect=false; }
 
+# The balancer stands in for a cloud: it gives LoadBalancer Services an address, which kube-proxy then answers at.
+run_balancer() { background balancer "$here/lib/balancer" "$programs/kubectl --kubeconfig=$dir/pki/admin.conf" "172.30.$index"; }
+
 run_proxy() {
-	background proxy "$programs/kube-proxy" --kubeconfig=pki/proxy.conf --hostname-override "$name" --cluster-cidr="$pods.0/16" \
+	background proxy "$programs/kube-proxy" --kubeconfig="$dir/pki/proxy.conf" --hostname-override "$host" --cluster-cidr="$pods.0.0/16" \
 		--proxy-mode=iptables --conntrack-max-per-core=0
 }
 
@@ -62,17 +84,17 @@ run_containerd() {
 	cat >cni/10-pods.conflist <<-END
 		{"cniVersion":"0.4.0","name":"pods","plugins":[
 		 {"type":"bridge","bridge":"cni0","isGateway":true,"ipMasq":false,"hairpinMode":true,
-		  "ipam":{"type":"host-local","dataDir":"$dir/ipam","ranges":[[{"subnet":"$pods.0/24"}]],"routes":[{"dst":"0.0.0.0/0"}]}},
+		  "ipam":{"type":"host-local","dataDir":"$home/ipam","ranges":[[{"subnet":"$subnet"}]],"routes":[{"dst":"0.0.0.0/0"}]}},
 		 {"type":"portmap","capabilities":{"portMappings":true}}]}
 	END
 	# Without CAP_SYS_RESOURCE runc may not lower oom_score_adj. Pods may bind port 80 as any user, as containerd 2 has it
 	# by default, unless told otherwise.
 	cat >containerd.toml <<-END
 		version = 2
-		root = "$dir/containerd-root"
-		state = "$dir/containerd-state"
+		root = "$home/containerd-root"
+		state = "$home/containerd-state"
 		[grpc]
-		  address = "$dir/containerd.sock"
+		  address = "$home/containerd.sock"
 		[plugins."io.containerd.grpc.v1.cri"]
 		  sandbox_image = "localhost/pause:1"
 		  restrict_oom_score_adj = true
@@ -80,7 +102,7 @@ run_containerd() {
 		  stream_server_address = "127.0.0.1"
 		  [plugins."io.containerd.grpc.v1.cri".cni]
 		    bin_dir = "/usr/lib/cni"
-		    conf_dir = "$dir/cni"
+		    conf_dir = "$home/cni"
 	END
 	rm -f containerd.sock*
 	background containerd containerd -c containerd.toml
@@ -112,14 +134,17 @@ run_kubelet() {
 		enforceNodeAllocatable: []
 		authentication: {anonymous: {enabled: false}, x509: {clientCAFile: $dir/pki/ca.crt}, webhook: {enabled: false}}
 		authorization: {mode: AlwaysAllow}
-		containerRuntimeEndpoint: unix://$dir/containerd.sock
+		containerRuntimeEndpoint: unix://$home/containerd.sock
 		clusterDomain: cluster.local
-		clusterDNS: [$node]
+		clusterDNS: [$api]
 		evictionHard: {nodefs.available: "1%", imagefs.available: "1%", memory.available: 50Mi}
 		imageGCHighThresholdPercent: 100
 		resolvConf: ""
 	END
-	background kubelet "$programs/kubelet" --config kubelet.yaml --kubeconfig pki/kubelet.conf --hostname-override "$name" \
-		--node-ip "$node" --root-dir "$dir/kubelet" \
-		--node-labels "topology.kubernetes.io/region=${REGION:-region-$index},topology.kubernetes.io/zone=${ZONE:-zone-$index}"
+	local region zone=zone-$index
+	[ "$number" = 1 ] || zone=$zone-$number
+	region=$(chosen "${REGION:-region-$index}") zone=$(chosen "${ZONE:-$zone}")
+	background kubelet "$programs/kubelet" --config kubelet.yaml --kubeconfig "$dir/pki/kubelet-$number.conf" --hostname-override "$host" \
+		--node-ip "$node" --root-dir "$home/kubelet" \
+		--node-labels "topology.kubernetes.io/region=$region,topology.kubernetes.io/zone=$zone"
 }
