@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/yettproxy/yett/proxy/wire"
 )
@@ -33,6 +34,8 @@ type requestBody struct {
 	err     error // what Read returns from now on; io.EOF once the body was read to its end
 
 	trailers wire.Fields
+	waited   int64 // for the client, in nanoseconds, since moved was 0
+	moved    int   // bytes read since then
 	received atomic.Int64
 	expect   expectation
 	broken   atomic.Bool // err is the client's fault: whatever comes next is no request
@@ -41,6 +44,7 @@ type requestBody struct {
 // reset prepares for the next request.
 func (b *requestBody) reset() {
 	b.chunked, b.left, b.chunks, b.err = false, 0, chunks{}, nil
+	b.waited, b.moved = 0, 0
 	b.trailers.Reset()
 	b.received.Store(0)
 	b.broken.Store(false)
@@ -131,7 +135,7 @@ func (s *stream) View() ([]byte, bool) {
 func (s *stream) readPayload(p []byte) (n int, err error) {
 	if s.pos == s.end {
 		if len(p) >= direct {
-			n, err = s.c.readInto(p)
+			n, err = s.readPaced(p)
 			if err != nil {
 				return 0, s.bodyFailed(err)
 			}
@@ -151,12 +155,28 @@ func (s *stream) readPayload(p []byte) (n int, err error) {
 // fill reads more bytes behind those in the buffer, which has then room for n bytes in all.
 func (s *stream) fill(n int) error {
 	s.reserve(n)
-	m, err := s.c.readInto(s.in[s.end:])
+	m, err := s.readPaced(s.in[s.end:])
 	if err != nil {
 		return s.bodyFailed(err)
 	}
 	s.end += m
 	return nil
+}
+
+// readPaced reads bytes of the body and sees to it that its client keeps up wire.Pace.
+func (s *stream) readPaced(p []byte) (int, error) {
+	b, c := &s.body, s.c
+	if b.chunked || c.limits.BodyTimeout <= 0 {
+		return c.readInto(p)
+	}
+	c.read.timeout = max(int64(c.limits.BodyTimeout)-b.waited, int64(time.Millisecond))
+	begin := clock()
+	n, err := c.readInto(p)
+	b.waited += clock() - begin
+	if b.moved += n; b.moved >= wire.Pace {
+		b.waited, b.moved = 0, 0
+	}
+	return n, err
 }
 
 // readChunked reads payload of a chunked body.

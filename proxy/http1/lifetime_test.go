@@ -273,3 +273,31 @@ func TestATLSResponseCutShortShowsIt(t *testing.T) {
 		t.Error("a body that ends with the connection looks complete")
 	}
 }
+
+// TestBodiesMustKeepPace is S-F7: a byte now and then is within every time-out, but not within wire.Pace.
+func TestBodiesMustKeepPace(t *testing.T) {
+	const ticks = 24
+	for name, tt := range map[string]struct {
+		fields, piece string
+		status        int
+	}{
+		"a byte at a time":           {"Content-Length: 100000\n", "x", 408},
+		"a chunk of a byte, streams": {ch, "1\r\nx\r\n", 200},
+		"slow, but moving":           {"Content-Length: 48000\n", strings.Repeat("x", 2000), 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.limit(func(l *wire.Limits) { l.BodyTimeout = 400 * time.Millisecond })
+			c := wiretest.Dial(t, r.addr)
+			c.Send(post(tt.fields, ""))
+			for range ticks {
+				c.Send(tt.piece)
+				time.Sleep(50 * time.Millisecond)
+			}
+			if tt.fields == ch {
+				c.Send("0\r\n\r\n")
+			}
+			c.Must("POST", tt.status)
+		})
+	}
+}

@@ -27,6 +27,8 @@ type requestBody struct {
 	waits       bool  // the client waits for 100 (Continue)
 	declared    int64 // Content-Length; -1 for none
 	window      int64 // what the client may still send
+	waited      int64 // for the client, in nanoseconds, since moved was 0
+	moved       int   // bytes read since then
 	credit      int64 // what was consumed and not yet granted again
 	trailers    wire.Fields
 	received    atomic.Int64
@@ -37,6 +39,7 @@ func (b *requestBody) reset() {
 	b.data.reset()
 	b.trailers.Reset()
 	b.err, b.interrupted, b.waits, b.declared, b.window, b.credit = nil, false, false, 0, 0, 0
+	b.waited, b.moved = 0, 0
 	b.received.Store(0)
 }
 
@@ -60,6 +63,9 @@ func (s *stream) Read(p []byte) (int, error) {
 			return 0, nil
 		case b.data.size > 0:
 			n := b.data.take(p)
+			if b.moved += n; b.declared < 0 || b.moved >= wire.Pace {
+				b.waited, b.moved = 0, 0
+			}
 			s.grantLocked(int64(n))
 			c.grantLocked(int64(n))
 			c.flushLocked()
@@ -67,10 +73,10 @@ func (s *stream) Read(p []byte) (int, error) {
 		case b.err != nil:
 			return 0, io.EOF
 		}
-		s.readSince = clock()
+		s.readSince = clock() - b.waited
 		c.guardLocked()
 		b.canRead.Wait()
-		s.readSince = 0
+		b.waited, s.readSince = clock()-s.readSince, 0
 	}
 }
 

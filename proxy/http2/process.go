@@ -1,6 +1,9 @@
 package http2
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"io"
+)
 
 // process acts on a frame. The code it returns ends the connection, unless it is codeNone.
 func (c *conn) process(f *frame) errCode {
@@ -94,6 +97,10 @@ func (c *conn) onData(f *frame) errCode {
 		return c.strayLocked(f.stream)
 	}
 	b := &s.body
+	if b.err != nil && b.err != io.EOF { // it came too slowly, and is about to be answered
+		c.grantLocked(all)
+		return codeNone
+	}
 	if b.err != nil {
 		c.grantLocked(all)
 		return c.faultLocked(s, codeStreamClosed, errBodyFrame)

@@ -133,8 +133,10 @@ func (c *conn) endTrailers(id uint32) errCode {
 	switch {
 	case s == nil:
 		return codeNone
-	case s.body.err != nil:
+	case s.body.err == io.EOF:
 		return c.faultLocked(s, codeStreamClosed, errBodyFrame)
+	case s.body.err != nil:
+		return codeNone
 	case s.socket, !c.head.end || c.head.bad != "" || c.head.no.status != 0:
 		return c.faultLocked(s, codeProtocol, errBodyTrailer)
 	}

@@ -33,6 +33,8 @@ type response struct {
 	bounded     bool  // left counts
 	left        int64 // bytes of the body still to be written
 	failed      error
+	waited      int64 // for the client, in nanoseconds, since moved was 0
+	moved       int64 // bytes queued since then
 	total, body int64
 }
 

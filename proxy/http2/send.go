@@ -4,6 +4,8 @@ import (
 	"io"
 	"os"
 	"slices"
+
+	"github.com/yettproxy/yett/proxy/wire"
 )
 
 // send sends what has gathered, and then p; at the end of the response also the trailers, if there are any.
@@ -85,6 +87,9 @@ func (s *stream) dataLocked(p []byte, end bool) error {
 			s.window -= n
 			c.sendWindow -= n
 			o.body += n
+			if o.moved += n; o.moved >= wire.Pace {
+				o.waited, o.moved = 0, 0
+			}
 			o.total += n + headerSize
 			if p = p[n:]; len(p) == 0 {
 				return nil
@@ -114,11 +119,13 @@ func (s *stream) waitLocked(shared bool) {
 		c.blocked = append(c.blocked, s)
 	}
 	if s.tunnel == nil {
-		s.writeSince = clock()
+		s.writeSince = clock() - s.out.waited
 		c.guardLocked()
 	}
 	s.canWrite.Wait()
-	s.writeSince = 0
+	if s.tunnel == nil {
+		s.out.waited, s.writeSince = clock()-s.writeSince, 0
+	}
 	if s.stuck { // woken for another reason
 		s.stuck = false
 		at := slices.Index(c.blocked, s)

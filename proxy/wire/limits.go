@@ -17,7 +17,7 @@ type Limits struct {
 	// HeadTimeout is the time from the first byte of a head to its end, and from the start of a connection
 	// to its first byte (client-header-timeout). Here and below, except for IdleTimeout, 0 is no limit.
 	HeadTimeout time.Duration
-	// BodyTimeout is the longest gap between two reads of a body (client-body-timeout).
+	// BodyTimeout is the longest gap between two reads of a body (client-body-timeout). See also Pace.
 	BodyTimeout time.Duration
 	// IdleTimeout is how long a connection may wait for its next request (keep-alive). With 0 there is no
 	// next request, as in nginx.
@@ -31,6 +31,11 @@ type Limits struct {
 	// (http2-max-concurrent-streams).
 	ConcurrentStreams int
 }
+
+// Pace is how many bytes a request body whose length is known, and a response over HTTP/2, must move by while the proxy has waited
+// for the client for BodyTimeout, or WriteTimeout, altogether: a byte a second is an attack. Time in which the proxy itself was
+// not ready does not count, and streams of unknown length may be as quiet as the time-outs allow.
+const Pace = 4 << 10
 
 // DefaultLimits returns the limits that hold when nothing is configured.
 func DefaultLimits() Limits {
