@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // TestEndpointChurn changes a Service's endpoints a hundred times a second.
@@ -108,54 +110,66 @@ func TestIngressChurn(t *testing.T) {
 	until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "ok.test", 200, "a") })
 	l := (&load{target: fixed(r.http), host: "ok.test", rate: 200}).start(t)
 	var took []time.Duration
-	seen := make(chan time.Duration, 1000)
-	// watch waits for an answer beside the churn.
-	watch := func(host string, status int, body string) {
-		begin := time.Now()
-		go func() {
-			for !answers(r.http, host, status, body) && time.Since(begin) < 5*time.Second {
-				time.Sleep(5 * time.Millisecond)
-			}
-			seen <- time.Since(begin)
-		}()
-	}
-	begin, changes, watched := time.Now(), 0, 0
+	var mu sync.Mutex
+	var watched sync.WaitGroup
+	begin, changes := time.Now(), 0
 	for tick := time.NewTicker(17 * time.Millisecond); time.Since(begin) < length(5*time.Second, time.Minute); changes++ {
 		<-tick.C
 		n := changes / 3
-		name, host := fmt.Sprintf("churn-%d", n), fmt.Sprintf("h%d.test", n)
-		one, sample := c.ingress(name, host, "a"), n%8 == 0
-		switch changes % 3 {
-		case 0:
+		one := c.ingress(fmt.Sprintf("churn-%d", n), fmt.Sprintf("h%d.test", n), "a")
+		switch step := changes % 3; {
+		case n%8 == 0 && step == 0:
+			watched.Go(func() {
+				list := c.life(t, r, one)
+				mu.Lock()
+				defer mu.Unlock()
+				took = append(took, list...)
+			})
+		case n%8 == 0: // that one's steps wait for each other
+		case step == 0:
 			c.apply(t, one)
-			if sample {
-				watch(host, 200, "a")
-				watched++
-			}
-		case 1:
+		case step == 1:
 			change(t, c, one, func(o *ingressType) { o.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name = "b" })
-			if sample {
-				watched++
-				watch(host, 200, "b")
-				time.Sleep(60 * time.Millisecond)
-			}
-		case 2:
+		case step == 2:
 			c.remove(t, one)
-			if sample {
-				watched++
-				watch(host, 404, "")
-			}
 		}
 	}
 	pace := float64(changes) / time.Since(begin).Seconds()
-	for range watched {
-		took = append(took, <-seen)
-	}
+	watched.Wait()
 	text, met := l.figure(t)
 	others.is(met && pace >= float64(length(20, 45)), "%s, %.0f changes/s", text, pace)
 	p99 := quantile(took, 0.99)
 	traffic.is(p99 <= 300*time.Millisecond, "p50 %s, p99 %s of %d",
 		quantile(took, 0.5).Round(time.Millisecond), p99.Round(time.Millisecond), len(took))
+}
+
+// life creates, changes and deletes an Ingress of backend a, and returns how long each step took to reach traffic.
+func (c *cluster) life(t *testing.T, r *replica, one *ingressType) (took []time.Duration) {
+	ctx, host := context.Background(), one.Spec.Rules[0].Host
+	for _, step := range []struct {
+		do     func() error
+		status int
+		body   string
+	}{
+		{func() error { return c.Create(ctx, one) }, 200, "a"},
+		{func() error {
+			was := one.DeepCopy()
+			one.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name = "b"
+			return c.Patch(ctx, one, client.MergeFrom(was))
+		}, 200, "b"},
+		{func() error { return c.Delete(ctx, one) }, 404, ""},
+	} {
+		if err := step.do(); err != nil {
+			t.Error(err)
+			return took
+		}
+		begin := time.Now()
+		for !answers(r.http, host, step.status, step.body) && time.Since(begin) < 5*time.Second {
+			time.Sleep(5 * time.Millisecond)
+		}
+		took = append(took, time.Since(begin))
+	}
+	return took
 }
 
 // TestNothingReady takes away what a host needs, piece by piece, and gives it back.
