@@ -92,7 +92,7 @@ func newGate(o *options, log logr.Logger, identity observe.Options, accessLog io
 		Errors: func(err error) { log.Error(err, "listener") },
 	})
 	if err != nil {
-		health.listener.Close()
+		health.server.Close()
 		return nil, err
 	}
 	resolver := endpoints.NewResolver(net.DefaultResolver.LookupNetIP, 10*time.Second, allowLoopback, log.WithName("dns"))

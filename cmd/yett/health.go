@@ -23,21 +23,24 @@ type health struct {
 	ready, ending atomic.Bool
 	listener      net.Listener
 	server        *http.Server
+	served        chan error
 }
 
-// newHealth binds the health port.
+// newHealth binds the health port and answers there from now on: waiting for an API server is no reason to be restarted, and
+// /livez has to say so.
 func newHealth(o *options, registry *prometheus.Registry, log logr.Logger) (*health, error) {
 	listener, err := net.Listen("tcp", net.JoinHostPort(o.healthHost, strconv.Itoa(o.healthPort)))
 	if err != nil {
 		return nil, fmt.Errorf("bind health port: %w", err)
 	}
-	h := &health{listener: listener}
+	h := &health{listener: listener, served: make(chan error, 1)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
 	mux.HandleFunc("/readyz", h.serveReady)
 	mux.HandleFunc(o.healthPath, h.serveReady)
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: promLog{log}}))
 	h.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	go func() { h.served <- h.server.Serve(listener) }()
 	return h, nil
 }
 
@@ -54,11 +57,11 @@ func (h *health) serveReady(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// run serves until the context ends.
+// run ends the server with the context.
 func (h *health) run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { h.server.Close() })
 	defer stop()
-	if err := h.server.Serve(h.listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := <-h.served; !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve health port: %w", err)
 	}
 	return nil

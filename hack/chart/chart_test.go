@@ -111,9 +111,9 @@ func TestNamesAreThoseOfIngressNginx(t *testing.T) {
 			t.Errorf("no argument %s in %q", arg, container.Args)
 		}
 	}
-	for what, p := range map[string]*corev1.Probe{"liveness": container.LivenessProbe, "readiness": container.ReadinessProbe} {
-		if p == nil || p.HTTPGet == nil || p.HTTPGet.Path != "/healthz" || p.HTTPGet.Port.IntValue() != 10254 {
-			t.Errorf("%s probe is %v", what, p)
+	for path, p := range map[string]*corev1.Probe{"/livez": container.LivenessProbe, "/healthz": container.ReadinessProbe} {
+		if p == nil || p.HTTPGet == nil || p.HTTPGet.Path != path || p.HTTPGet.Port.IntValue() != 10254 {
+			t.Errorf("the probe of %s is %v", path, p)
 		}
 	}
 	if got := container.Lifecycle.PreStop.Exec.Command; !slices.Equal(got, []string{"/wait-shutdown"}) {
