@@ -163,6 +163,11 @@ func runController(ctx context.Context, o *options, config *rest.Config, log log
 		return err
 	}
 
+	hook, err := newWebhook(o, config, mgr, cluster, self, g, log.WithName("admission"))
+	if err != nil {
+		return err
+	}
+
 	// Two contexts: the first ends with the signal; the second, on which caches and endpoints depend, only
 	// when the last request has been answered.
 	infra, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -170,6 +175,7 @@ func runController(ctx context.Context, o *options, config *rest.Config, log log
 	group, groupCtx := errgroup.WithContext(infra)
 	group.Go(func() error { return mgr.Start(groupCtx) })
 	group.Go(func() error { return elect(groupCtx, o, config, self, writer, g, log) })
+	group.Go(func() error { return hook.run(groupCtx, first) })
 	serving, cancel := context.WithCancel(ctx)
 	defer cancel()
 	context.AfterFunc(groupCtx, cancel) // the manager failed to start: end

@@ -53,6 +53,7 @@ type options struct {
 	kubeconfig, apiserver      string
 	certificateAuthority       string
 	noEvents                   bool
+	webhook                    webhookOptions
 }
 
 // addServing adds the flags that both commands have.
@@ -107,6 +108,7 @@ func (o *options) addCluster(f *pflag.FlagSet) {
 	o.electionTTL = 30 * time.Second
 	f.BoolVar(&o.disableElection, "disable-leader-election", false, "do not elect a leader: this replica writes status")
 	f.BoolVar(&o.noEvents, "disable-sync-events", false, "do not write Events of the reason Sync")
+	o.webhook.add(f)
 	f.IntVar(&o.statusInterval, "status-update-interval", 60, "seconds between two looks at the status of all Ingresses, at least 5")
 }
 
@@ -138,9 +140,6 @@ var accepted = []struct{ name, why string }{
 	{"sync-rate-limit", "changes are applied within milliseconds"},
 	{"tcp-services-configmap", "not there yet"},
 	{"udp-services-configmap", "not there yet"},
-	{"validating-webhook", "not there yet"},
-	{"validating-webhook-certificate", "not there yet"},
-	{"validating-webhook-key", "not there yet"},
 	{"alsologtostderr", "logs go to standard error"},
 	{"logtostderr", "logs go to standard error"},
 	{"stderrthreshold", "logs go to standard error"},
@@ -188,6 +187,9 @@ func (o *options) validate() error {
 	}
 	if o.statusInterval != 0 && o.statusInterval < 5 {
 		fail("--status-update-interval is %d: at least 5", o.statusInterval)
+	}
+	if err := o.webhook.validate(); err != nil {
+		errs = append(errs, err)
 	}
 	names := map[string]string{
 		"--configmap": o.configMap, "--default-backend-service": o.defaultBackend,
