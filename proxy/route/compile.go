@@ -60,6 +60,8 @@ type compiler struct {
 	upstreams map[upstream.Key]*ir.Upstream
 	// recent is the upstream asked for last: the routes of a host mostly lead to the same.
 	recent target
+	// names are the names of hosts that are taken.
+	names takenNames
 }
 
 // target is an upstream with its settings.
@@ -85,14 +87,12 @@ func Compile(cfg *ir.Config, env *Env) (*Table, []Problem) {
 	}
 	slices.SortStableFunc(hosts, func(a, b *ir.VirtualHost) int { return cmp.Compare(a.Name, b.Name) })
 
-	t := &Table{
-		Hosts: make([]*VirtualHost, 0, len(hosts)),
-		hosts: hostIndex{exact: make(map[string]*VirtualHost, len(hosts)), wildcards: make(map[string]*VirtualHost)},
-	}
+	t := &Table{Hosts: make([]*VirtualHost, 0, len(hosts))}
+	c.names = takenNames{exact: make(map[string]*VirtualHost, len(hosts)), wildcards: make(map[string]*VirtualHost)}
 	kept := hosts[:0]
 	for _, spec := range hosts {
 		h := c.host(spec)
-		if !t.hosts.add(spec.Name, h) {
+		if !t.hosts.add(&c.names, spec.Name, h) {
 			c.hostProblem(spec.Name, "the host is there twice: its second part has no effect")
 			continue
 		}
@@ -105,6 +105,7 @@ func Compile(cfg *ir.Config, env *Env) (*Table, []Problem) {
 			c.alias(t, t.Hosts[i], alias)
 		}
 	}
+	t.hosts.seal(&c.names)
 	return t, c.problems
 }
 
@@ -160,7 +161,7 @@ func (c *compiler) alias(t *Table, h *VirtualHost, name string) {
 	if name == "" || name == h.Name {
 		return
 	}
-	if !t.hosts.add(name, h) {
+	if !t.hosts.add(&c.names, name, h) {
 		c.hostProblem(h.Name, "server-alias "+quote(name)+" has no effect: the name belongs to another host")
 	}
 }

@@ -10,12 +10,15 @@ import (
 // regular expressions in order, then the catch-all. Only the regular expressions, which aliases
 // alone can be, cost more the more of them there are.
 type hostIndex struct {
-	exact map[string]*VirtualHost
+	exact nameTable
 	// wildcards are known by what follows "*.".
-	wildcards map[string]*VirtualHost
+	wildcards nameTable
 	regexes   []hostPattern
 	catchAll  *VirtualHost
 }
+
+// takenNames are the names that have been taken while a table is made.
+type takenNames struct{ exact, wildcards map[string]*VirtualHost }
 
 // hostPattern is an alias that is a regular expression.
 type hostPattern struct {
@@ -23,19 +26,27 @@ type hostPattern struct {
 	host    *VirtualHost
 }
 
-// find returns the host that answers to name, or nil. A request without a host gets the catch-all. It reports
-// gaveUp if an expression could not be tried to the end.
-func (x *hostIndex) find(name string) (_ *VirtualHost, gaveUp bool) {
-	if h, ok := x.exact[name]; ok {
-		return h, false
+// seal makes the index of the names, once all hosts have their paths.
+func (x *hostIndex) seal(n *takenNames) {
+	x.exact, x.wildcards = newNameTable(n.exact), newNameTable(n.wildcards)
+}
+
+// named returns the host that bears a name, itself or by a wildcard, and its entry if it has one.
+func (x *hostIndex) named(name string) (*nameEntry, *VirtualHost) {
+	if e, h := x.exact.find(name); h != nil {
+		return e, h
 	}
-	if len(x.wildcards) > 0 {
+	if len(x.wildcards.slots) > 0 {
 		if i := strings.IndexByte(name, '.'); i > 0 && isLabel(name[:i]) {
-			if h, ok := x.wildcards[name[i+1:]]; ok {
-				return h, false
-			}
+			return x.wildcards.find(name[i+1:])
 		}
 	}
+	return nil, nil
+}
+
+// other returns the host that answers to a name that nobody bears, or nil. A request without a host gets the
+// catch-all. It reports gaveUp if an expression could not be tried to the end.
+func (x *hostIndex) other(name string) (_ *VirtualHost, gaveUp bool) {
 	if name != "" {
 		for i := range x.regexes {
 			switch found, err := x.regexes[i].pattern.Find(name, nil); {
@@ -62,7 +73,7 @@ func isLabel(s string) bool {
 
 // add makes the host answer to name, which is exact, a wildcard, or "" for the catch-all. It reports
 // false if the name is taken.
-func (x *hostIndex) add(name string, h *VirtualHost) bool {
+func (x *hostIndex) add(taken *takenNames, name string, h *VirtualHost) bool {
 	if name == "" {
 		if x.catchAll != nil {
 			return false
@@ -70,9 +81,9 @@ func (x *hostIndex) add(name string, h *VirtualHost) bool {
 		x.catchAll = h
 		return true
 	}
-	names := x.exact
+	names := taken.exact
 	if rest, ok := strings.CutPrefix(name, "*."); ok {
-		names, name = x.wildcards, rest
+		names, name = taken.wildcards, rest
 	}
 	if _, taken := names[name]; taken {
 		return false

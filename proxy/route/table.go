@@ -110,9 +110,16 @@ type Match struct {
 // Match returns what serves a request. host is lower case without port and trailing dot, as wire.Request.Host;
 // path is normalised, as wire.Request.Path.
 func (t *Table) Match(host, path string) Match {
-	h, gaveUp := t.hosts.find(host)
+	e, h := t.hosts.named(host)
+	if e != nil && e.count != viaHost {
+		r, slash := e.match(path)
+		return Match{Host: h, Route: r, Slash: slash}
+	}
 	if h == nil {
-		return Match{GaveUp: gaveUp}
+		var gaveUp bool
+		if h, gaveUp = t.hosts.other(host); h == nil {
+			return Match{GaveUp: gaveUp}
+		}
 	}
 	if h.Regex {
 		r, gaveUp := h.regexes.find(path)
