@@ -159,6 +159,9 @@ func (d *disposition) Respond(x *filter.Exchange) (wire.Stream, error) {
 		list = d.route.Response
 	}
 	d.snapshot.settings.finishResponse(x, list)
+	if d.snapshot.http3 && !d.proxy.draining() {
+		announceHTTP3(x)
+	}
 	body := x.Stream
 	if !x.Local {
 		if d.coded = d.snapshot.settings.coder.Wrap(x); d.coded != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/yettproxy/yett/proxy/certs"
 	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/forward"
+	"github.com/yettproxy/yett/proxy/http3"
 	"github.com/yettproxy/yett/proxy/ir"
 	"github.com/yettproxy/yett/proxy/listen"
 	"github.com/yettproxy/yett/proxy/observe"
@@ -27,6 +28,8 @@ import (
 type Options struct {
 	// HTTP and HTTPS are the addresses to listen on.
 	HTTP, HTTPS []string
+	// HTTP3 also speaks HTTP/3, on the UDP ports of HTTPS.
+	HTTP3 bool
 	// HealthPath is answered 200 on the catch-all host unless a rule claims it (--health-check-path).
 	HealthPath string
 	// Metrics count requests; nil for none.
@@ -50,6 +53,7 @@ type snapshot struct {
 	limits   wire.Limits
 	drain    time.Duration
 	http1    bool // no HTTP/2
+	http3    bool // clients are told of HTTP/3
 }
 
 // Proxy is the data plane: listeners, engines, and the current snapshot.
@@ -62,6 +66,7 @@ type Proxy struct {
 	forwarder *forward.Forwarder
 	listener  *listen.Listener
 	engines   *engines
+	http3     *http3.Server // nil if it is not spoken
 	log       *observe.AccessLog
 	sink      *logSink
 	unmatched *observe.RouteMetrics
@@ -104,7 +109,12 @@ func New(o Options) (*Proxy, error) {
 		p.forwarder.Close()
 		return nil, errors.Join(err, p.log.Close())
 	}
+	err = p.listenQUIC()
 	p.Apply(&ir.Config{Settings: ir.DefaultSettings()})
+	if err != nil {
+		p.cancel()
+		return nil, errors.Join(err, p.Drain(p.ctx, 0))
+	}
 	return p, nil
 }
 
@@ -159,7 +169,7 @@ func (p *Proxy) Apply(cfg *ir.Config) []Problem {
 	p.configureUpstreams(cfg)
 	p.current.Store(&snapshot{
 		table: table, settings: s, limits: cfg.Settings.Limits,
-		drain: cfg.Settings.DrainTimeout, http1: cfg.Settings.TLS.HTTP1Only,
+		drain: cfg.Settings.DrainTimeout, http1: cfg.Settings.TLS.HTTP1Only, http3: p.speaksHTTP3(&cfg.Settings.TLS),
 	})
 	p.listener.Configure(listen.Policy{
 		ProxyProtocol: s.trust.settings.ProxyProtocol, HeaderTimeout: s.trust.settings.ProxyTimeout, Trusted: s.trust.trusts,
@@ -182,7 +192,12 @@ func (p *Proxy) configureUpstreams(cfg *ir.Config) {
 }
 
 // Start begins to serve.
-func (p *Proxy) Start() { p.listener.Start(p.ctx) }
+func (p *Proxy) Start() {
+	p.listener.Start(p.ctx)
+	if p.http3 != nil {
+		p.http3.Start(p.ctx)
+	}
+}
 
 // Drain ends the proxy without losing a request: connections are told to go elsewhere while new ones are
 // still accepted for the grace period; then listeners close and requests under way finish, within the
@@ -191,7 +206,7 @@ func (p *Proxy) Drain(ctx context.Context, grace time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, grace+p.current.Load().drain)
 	defer cancel()
 	p.engines.http2.Shutdown()
-	err := p.listener.Drain(ctx, grace)
+	err := p.drainAll(ctx, grace)
 	p.cancel()
 	p.forwarder.Close()
 	return errors.Join(err, p.log.Close())

@@ -24,6 +24,7 @@ type options struct {
 	disableExternalName             bool
 	bindAddresses                   []string
 	httpPort, httpsPort, healthPort int
+	http3                           bool
 	healthHost, healthPath          string
 	shutdownGrace                   time.Duration
 	verbosity                       int
@@ -71,6 +72,7 @@ func (o *options) addServing(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.bindAddresses, "bind-address", nil, "addresses to listen on; all by default")
 	f.IntVar(&o.httpPort, "http-port", 80, "port for HTTP; 0 for any free one")
 	f.IntVar(&o.httpsPort, "https-port", 443, "port for HTTPS; 0 for any free one")
+	f.BoolVar(&o.http3, "enable-http3", false, "also speak HTTP/3, on the UDP port of the https port, and tell clients so (Alt-Svc)")
 	f.IntVar(&o.healthPort, "healthz-port", 10254, "port for /healthz, /readyz and /metrics; 0 for any free one")
 	f.StringVar(&o.healthHost, "healthz-host", "", "address for the health port; all by default")
 	f.StringVar(&o.healthPath, "health-check-path", "/healthz", "path of the health check, on the health port and on the catch-all host")

@@ -87,7 +87,7 @@ func newGate(o *options, log logr.Logger, identity observe.Options, accessLog io
 		return nil, err
 	}
 	p, err := proxy.New(proxy.Options{
-		HTTP: bind(o.bindAddresses, o.httpPort), HTTPS: bind(o.bindAddresses, o.httpsPort),
+		HTTP: bind(o.bindAddresses, o.httpPort), HTTPS: bind(o.bindAddresses, o.httpsPort), HTTP3: o.http3,
 		HealthPath: o.healthPath, Metrics: requests, Log: accessLog, Client: newClient(allowLoopback),
 		Errors: func(err error) { log.Error(err, "listener") },
 	})
@@ -97,7 +97,7 @@ func newGate(o *options, log logr.Logger, identity observe.Options, accessLog io
 	}
 	resolver := endpoints.NewResolver(net.DefaultResolver.LookupNetIP, 10*time.Second, allowLoopback, log.WithName("dns"))
 	process := observe.NewProcess(identity, observe.Sources{
-		Connections: func() observe.ConnStats { return observe.ConnStats(p.Listener().Stats()) }, LogLinesDropped: p.DroppedLogLines})
+		Connections: func() observe.ConnStats { return observe.ConnStats(p.Connections()) }, LogLinesDropped: p.DroppedLogLines})
 	if err := process.Register(registry); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}

@@ -13,6 +13,14 @@ var httpAllowed = map[string]string{
 	"proxy/filter http.RoundTripper": "Env.HTTP sends requests of the proxy's own",
 	"proxy/route http.RoundTripper":  "hands Env.HTTP to filters",
 	"proxy http.RoundTripper":        "is given Env.HTTP",
+
+	"proxy/http3 http.Request":            "what quic-go hands over; parse makes a wire.Request of it",
+	"proxy/http3 http.ResponseWriter":     "likewise; response.go writes through it",
+	"proxy/http3 http.Header":             "likewise, of the request and the response",
+	"proxy/http3 http.HandlerFunc":        "how quic-go calls",
+	"proxy/http3 http.ErrAbortHandler":    "how quic-go is told to reset a stream",
+	"proxy/http3 http.TrailerPrefix":      "how quic-go is told of trailers",
+	"proxy/http3 http.CanonicalHeaderKey": "how quic-go's map is keyed",
 }
 
 // HTTP checks that the data plane does not use net/http: its types are maps and copies of what wire has as views. Its

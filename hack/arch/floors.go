@@ -14,7 +14,7 @@ var floors = [][]string{
 	{"proxy/filter"},
 	{"proxy/ir", "proxy/variable"},
 	{"proxy/observe", "proxy/compress", "proxy/clientcert"},
-	{"proxy/certs", "proxy/http1", "proxy/http2", "proxy/listen"},
+	{"proxy/certs", "proxy/http1", "proxy/http2", "proxy/http3", "proxy/listen"},
 	{"proxy/forward"},
 	{"proxy/route"},
 	{"proxy"},

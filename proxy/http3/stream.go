@@ -1,0 +1,203 @@
+package http3
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/wire"
+)
+
+// control is what quic-go's ResponseWriter can do beyond writing.
+type control interface {
+	http.ResponseWriter
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+	FlushError() error
+}
+
+// stream is one exchange with all the memory it needs.
+type stream struct {
+	x      filter.Exchange
+	info   filter.Conn
+	srv    *Server
+	conn   *conn
+	limits *wire.Limits
+	w      control
+	r      *http.Request
+	names  []string // to sort fields by
+
+	no          refusal
+	hops        int // Max-Forwards, -1 for none
+	expectOther bool
+
+	// mu guards the deadlines: those that wake a blocked call must not be taken back by the next one.
+	mu          sync.Mutex
+	interrupted bool
+	aborted     bool
+
+	body requestBody
+	out  response
+}
+
+var (
+	_ wire.Stream      = (*stream)(nil)
+	_ wire.Interrupter = (*stream)(nil)
+	_ wire.Goner       = (*stream)(nil)
+)
+
+// streams is memory and nothing else.
+var streams = sync.Pool{New: func() any {
+	s := new(stream)
+	s.x.Stream = s
+	return s
+}}
+
+// serve runs a request. It implements http.HandlerFunc.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	c, ok := r.Context().Value(connKey{}).(*conn)
+	ctl, able := w.(control)
+	if !ok || c == nil || !able {
+		panic(http.ErrAbortHandler) // another quic-go than the one this was written for
+	}
+	s.requests.Add(1)
+	c.running.Add(1)
+	st := streams.Get().(*stream)
+	st.srv, st.conn, st.limits, st.w, st.r, st.hops = s, c, s.options.Limits(), ctl, r, -1
+	st.info = c.info
+	st.info.Requests = int(c.requests.Add(1))
+	st.x.Conn, st.x.Start = &st.info, time.Now()
+	complete := st.run()
+	c.quietSince.Store(time.Now().UnixNano())
+	c.running.Add(-1)
+	if !complete {
+		panic(http.ErrAbortHandler) // quic-go resets the stream
+	}
+}
+
+// run runs the exchange to its end and reports whether the client got a complete answer.
+func (s *stream) run() (complete bool) {
+	defer func() {
+		v := recover()
+		if v != nil && s.srv.options.Panicked != nil {
+			s.srv.options.Panicked(&s.x, v)
+		}
+		if !s.out.began && !s.gone() {
+			s.answerError(http.StatusInternalServerError)
+		}
+		complete = s.out.done && !s.isAborted()
+		s.body.end(s)
+		if s.x.CloseAfter {
+			s.conn.endSoon()
+		}
+		if v == nil { // otherwise nobody knows who still has it
+			s.release()
+		}
+	}()
+	x := &s.x
+	s.no = s.parse(s.r, s.limits)
+	s.body.begin(s)
+	switch {
+	case s.no.status != 0:
+		s.answerError(s.no.status)
+		s.rejected(s.no.reason)
+	case x.Request.Target == "*", s.hops == 0 && x.Request.Method == http.MethodOptions:
+		x.ReplyText(http.StatusOK, "", "")
+		s.writeLocal()
+		s.rejected("answered by the proxy")
+	default:
+		if s.hops > 0 && x.Request.Method == http.MethodOptions {
+			hops := strconv.AppendInt(x.Arena.Begin(), int64(s.hops-1), 10)
+			x.Overrides.AddKnown(wire.MaxForwards, x.Arena.End(hops))
+		}
+		s.srv.options.Handler.ServeExchange(x)
+	}
+	return false // the deferred function knows
+}
+
+// release gives the stream back.
+func (s *stream) release() {
+	s.x.Reset()
+	clear(s.names)
+	s.body.reset()
+	s.srv, s.conn, s.limits, s.w, s.r, s.info = nil, nil, nil, nil, nil, filter.Conn{}
+	s.no, s.expectOther, s.interrupted, s.aborted, s.out = refusal{}, false, false, false, response{}
+	streams.Put(s)
+}
+
+// rejected tells the server's owner of a request that the engine answered.
+func (s *stream) rejected(reason string) {
+	if s.srv.options.Rejected != nil {
+		s.x.End = s.x.Start
+		s.srv.options.Rejected(&s.x, reason)
+	}
+}
+
+// answerError answers with a page.
+func (s *stream) answerError(status int) {
+	if status == http.StatusRequestHeaderFieldsTooLarge {
+		s.x.ReplyText(status, "", "")
+	} else {
+		s.x.Reply(status)
+	}
+	s.writeLocal()
+}
+
+// writeLocal writes the answer that is in the exchange. Errors mean that nobody is there to read it.
+func (s *stream) writeLocal() {
+	if s.WriteHead(&s.x.Response) == nil {
+		if _, err := s.Write(wire.Bytes(s.x.Body)); err == nil {
+			_ = s.Finish(nil)
+		}
+	}
+}
+
+// past is a deadline that ends a call which is blocked.
+var past = time.Unix(1, 0)
+
+// Abort implements wire.Stream.
+func (s *stream) Abort() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.aborted = true
+	s.wakeLocked(s.w.SetReadDeadline)
+	s.wakeLocked(s.w.SetWriteDeadline)
+}
+
+// Interrupt implements wire.Interrupter.
+func (s *stream) Interrupt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.interrupted = true
+	s.wakeLocked(s.w.SetReadDeadline)
+}
+
+// wakeLocked ends a blocked call. A stream that is over already has none.
+func (s *stream) wakeLocked(set func(time.Time) error) { _ = set(past) }
+
+func (s *stream) isAborted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.aborted
+}
+
+// gone reports whether the client has given the stream or the connection up.
+func (s *stream) gone() bool { return s.r.Context().Err() != nil }
+
+// Gone implements wire.Goner.
+func (s *stream) Gone() bool { return s.gone() || s.isAborted() }
+
+// Hijack implements wire.Stream: streams have no connection of their own.
+func (s *stream) Hijack() (net.Conn, []byte, error) {
+	return nil, nil, errors.New("hijack connection: no upgrade in HTTP/3")
+}
+
+// Written implements wire.Stream. The head counts as the text that it is, not as QPACK makes it.
+func (s *stream) Written() (total, body int64) { return s.out.head + s.out.body, s.out.body }
+
+// Received implements wire.Stream.
+func (s *stream) Received() int64 { return s.body.received.Load() }
