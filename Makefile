@@ -54,8 +54,12 @@ bench: ## run the benchmarks, the comparison with httputil.ReverseProxy included
 
 BENCHFLAGS ?=
 .PHONY: bench-compare
-bench-compare: build ## compare the cost of a request with nginx, HAProxy and httputil.ReverseProxy; BENCHFLAGS=-h tells how
+bench-compare: build ## compare the cost of a request with nginx, HAProxy, Caddy and httputil.ReverseProxy; BENCHFLAGS=-h tells how
 	$(GO) run ./hack/bench -yett $(BIN)/yett -out $(BIN)/bench $(BENCHFLAGS)
+
+.PHONY: bench-report
+bench-report: build ## the whole comparison, 15 to 20 minutes on a quiet machine; writes docs/benchmarks.{md,svg,json}
+	$(GO) run ./hack/bench -yett $(BIN)/yett -out $(BIN)/bench -docs docs -rounds 5 -duration 1s $(BENCHFLAGS)
 
 FUZZTIME ?= 20s
 .PHONY: fuzz

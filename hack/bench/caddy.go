@@ -31,7 +31,7 @@ type object = map[string]any
 // startCaddy starts Caddy. It has nothing like regular expressions for host names next to exact ones, canaries or rate limits in its
 // standard modules, and its access log is another thing altogether; so it has only the simple setups.
 func startCaddy(b *bench, binary string, s setup, dir string) (*running, error) {
-	if s != (setup{HTTP2: s.HTTP2, GRPC: s.GRPC}) {
+	if s != (setup{HTTP2: s.HTTP2, GRPC: s.GRPC, Cores: s.Cores}) {
 		return nil, errNoSetup
 	}
 	plain, secure, err := b.addresses()
@@ -78,6 +78,6 @@ func startCaddy(b *bench, binary string, s setup, dir string) (*running, error) 
 	if err := os.WriteFile(file, config, 0o600); err != nil {
 		return nil, err
 	}
-	p, err := spawn(b.proxyCore, nil, []string{"GOMAXPROCS=1", "HOME=" + dir, "XDG_DATA_HOME=" + dir}, binary, file)
+	p, err := spawn(b.core(s), nil, []string{maxProcs(s.workers()), "HOME=" + dir, "XDG_DATA_HOME=" + dir}, binary, file)
 	return b.started(p, err, plain, secure)
 }

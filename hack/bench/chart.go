@@ -21,6 +21,8 @@ func colour(name string) string {
 		return "#7a8ba0"
 	case "haproxy":
 		return "#a9b4c2"
+	case "caddy":
+		return "#c3cbd4"
 	}
 	return "#d9dee5"
 }
@@ -35,7 +37,7 @@ func (r *report) chart() string {
 		for _, name := range names {
 			most = max(most, row.Figures[name].CPU)
 		}
-		if most == 0 || strings.HasPrefix(row.Case, "idle") {
+		if most == 0 || strings.HasPrefix(row.Case, "idle") || row.Case == "p99" || strings.HasPrefix(row.Case, "core") {
 			continue
 		}
 		fmt.Fprintf(&b, `<text x="8" y="%d" font-weight="600">%s</text>`+"\n", y+barHeight-3, html.EscapeString(row.Title))

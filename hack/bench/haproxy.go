@@ -46,7 +46,7 @@ func startHAProxy(b *bench, s setup, dir string) (*running, error) {
 			"unless { req.hdr(host),lower,map(%s) -m found } or { req.hdr(host) -m reg '%s' }", hosts, hosts, regexHost, host, hosts, regexHost)
 	}
 	conf := fmt.Sprintf(`global
-	nbthread 1
+	nbthread %d
 	maxconn 19000
 	no strict-limits
 	ssl-default-bind-options ssl-min-ver TLSv1.2
@@ -82,7 +82,7 @@ backend backend
 	server one %s
 backend canary
 	server one %s
-`, user, secret, log, plain, secure, pem, protocols, filters, choose, server, server)
+`, s.workers(), user, secret, log, plain, secure, pem, protocols, filters, choose, server, server)
 	file := filepath.Join(dir, "haproxy.cfg")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ backend canary
 		return nil, err
 	}
 	defer out.Close()
-	p, err := spawn(b.proxyCore, out, nil, "haproxy", "-db", "-f", file)
+	p, err := spawn(b.core(s), out, nil, "haproxy", "-db", "-f", file)
 	return b.started(p, err, plain, secure)
 }
 

@@ -20,6 +20,7 @@ const (
 	kindHTTP      = "http"
 	kindWebSocket = "websocket"
 	kindIdle      = "idle"
+	kindOpen      = "open" // at a fixed rate, over plain HTTP/1.1
 	// Over HTTP/2, Streams at a time on each connection.
 	kindHTTP2      = "http2"
 	kindGRPC       = "grpc"
@@ -34,6 +35,7 @@ type load struct {
 	Fresh       bool // a new connection for every request
 	Connections int
 	Streams     int      // at a time on each connection, with HTTP/2
+	Rate        float64  // requests a second, with kindOpen
 	Requests    []string // whole requests, sent in turn
 	Warm        time.Duration
 	Duration    time.Duration
@@ -68,8 +70,11 @@ type generator struct {
 // run runs a load and tells what came of it.
 func run(l load) (r result) {
 	g := &generator{load: l}
-	if l.Kind == kindIdle {
+	switch l.Kind {
+	case kindIdle:
 		return g.idle()
+	case kindOpen:
+		return runOpen(l)
 	}
 	var wg sync.WaitGroup
 	for i := range l.Connections {
@@ -266,42 +271,4 @@ func (g *generator) webSocket(c net.Conn) (func(int) error, error) {
 		}
 		return nil
 	}, nil
-}
-
-// idle opens connections, sends one request on each, and looks how much memory the proxy holds for them. It is read after
-// a while without requests, in which a runtime gives back what it does not need.
-func (g *generator) idle() (r result) {
-	before := residentMemory(g.Processes)
-	open := make([]net.Conn, 0, g.Connections)
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			for !g.ended.Load() {
-				c, err := g.dial()
-				if err == nil {
-					err = g.http(c)(0)
-				}
-				g.mu.Lock()
-				if err != nil && g.first == nil {
-					g.first = err
-					g.errors.Add(1)
-				}
-				if err != nil || len(open) >= g.Connections {
-					g.ended.Store(true)
-				} else {
-					open = append(open, c)
-				}
-				g.mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	time.Sleep(3 * time.Second)
-	r.Requests = int64(len(open))
-	r.PerConnection = float64(residentMemory(g.Processes)-before) / float64(len(open))
-	for _, c := range open {
-		c.Close()
-	}
-	g.report(&r)
-	return r
 }

@@ -67,10 +67,10 @@ func playRole(role string, args []string) error {
 
 // options are the flags.
 type options struct {
-	out, yett, profiler string
-	rounds              int
-	warm, duration      time.Duration
-	cases, peers        []string
+	out, docs, yett, profiler string
+	rounds                    int
+	warm, duration            time.Duration
+	cases, peers              []string
 }
 
 // compare runs the comparison.
@@ -79,6 +79,7 @@ func compare(args []string) error {
 	var names, peerNames string
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.StringVar(&o.out, "out", "bin/bench", "folder for the results")
+	f.StringVar(&o.docs, "docs", "", "folder whose benchmarks.md gets the figures; none by default")
 	f.StringVar(&o.yett, "yett", "bin/yett", "the binary of Yett; a comma and a second one compares the two")
 	f.StringVar(&o.profiler, "profiler-port", "0", "port of Yett's profiler")
 	f.IntVar(&o.rounds, "rounds", 3, "rounds of every case")
@@ -109,7 +110,12 @@ func compare(args []string) error {
 			}
 		}
 	}
-	fmt.Print(r.table())
+	if o.docs != "" {
+		if err := r.publish(o.docs); err != nil {
+			return err
+		}
+	}
+	fmt.Print(r.verdict(), "\n", r.table())
 	return nil
 }
 

@@ -18,7 +18,7 @@ func startNginx(b *bench, s setup, dir string) (*running, error) {
 	if s.Log {
 		log = "access_log " + filepath.Join(dir, "access.log") + " combined;"
 	}
-	fmt.Fprintf(&conf, `daemon off; worker_processes 1; worker_rlimit_nofile 20000; pid %[1]s/pid; error_log %[1]s/error.log;
+	fmt.Fprintf(&conf, `daemon off; worker_processes %[7]d; worker_rlimit_nofile 20000; pid %[1]s/pid; error_log %[1]s/error.log;
 events { worker_connections 19000; accept_mutex off; }
 http {
 	%[2]s
@@ -47,7 +47,7 @@ http {
 	proxy_set_header X-Scheme $scheme;
 	proxy_set_header Upgrade $http_upgrade;
 	proxy_set_header Connection $connection_upgrade;
-`, dir, log, b.certificate, b.key, b.backend, b.grpc)
+`, dir, log, b.certificate, b.key, b.backend, b.grpc, s.workers())
 	location := "location / { proxy_pass http://backend; }"
 	if s.GRPC {
 		location = "location / { grpc_pass grpc://grpc; grpc_set_header X-Request-ID $request_id; grpc_set_header X-Real-IP $remote_addr; " +
@@ -78,6 +78,6 @@ http {
 	if err := os.WriteFile(file, []byte(conf.String()), 0o600); err != nil {
 		return nil, err
 	}
-	p, err := spawn(b.proxyCore, nil, nil, "nginx", "-p", dir, "-c", file, "-e", filepath.Join(dir, "error.log"))
+	p, err := spawn(b.core(s), nil, nil, "nginx", "-p", dir, "-c", file, "-e", filepath.Join(dir, "error.log"))
 	return b.started(p, err, plain, secure)
 }

@@ -86,7 +86,7 @@ func newBench(o options) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.backendProcess, err = spawn(b.loadCore, nil, []string{"GOMAXPROCS=1"}, self, "backend", b.backend, b.grpc); err != nil {
+	if b.backendProcess, err = spawn(b.loadCore, nil, []string{maxProcs(1)}, self, "backend", b.backend, b.grpc); err != nil {
 		return nil, err
 	}
 	return b, b.backendProcess.ready(b.backend)
@@ -121,7 +121,7 @@ func (b *bench) started(p *process, err error, plain, secure string) (*running, 
 
 // startReverseProxy starts the standard library's. It has only one setup.
 func startReverseProxy(b *bench, s setup, _ string) (*running, error) {
-	if s != (setup{HTTP2: s.HTTP2, GRPC: s.GRPC}) {
+	if s != (setup{HTTP2: s.HTTP2, GRPC: s.GRPC, Cores: s.Cores}) {
 		return nil, errNoSetup
 	}
 	backend, protocol := b.backend, "http/1.1"
@@ -136,7 +136,7 @@ func startReverseProxy(b *bench, s setup, _ string) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := spawn(b.proxyCore, nil, []string{"GOMAXPROCS=1"}, self, "reverseproxy", plain, secure, backend, protocol, b.certificate, b.key)
+	p, err := spawn(b.core(s), nil, []string{maxProcs(s.workers())}, self, "reverseproxy", plain, secure, backend, protocol, b.certificate, b.key)
 	return b.started(p, err, plain, secure)
 }
 

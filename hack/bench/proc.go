@@ -58,6 +58,12 @@ type process struct {
 	stderr *bytes.Buffer
 }
 
+// anyCore is where programs run that are not pinned.
+const anyCore = -1
+
+// maxProcs returns the variable that tells Go how many processors to use.
+func maxProcs(n int) string { return "GOMAXPROCS=" + strconv.Itoa(n) }
+
 // spawn starts a program on one core. The program is this one in its role "pin", which becomes the other.
 func spawn(core int, stdout *os.File, env []string, name string, args ...string) (*process, error) {
 	self, err := os.Executable()
@@ -88,10 +94,12 @@ func pin(args []string) error {
 	if err != nil {
 		return err
 	}
-	var set unix.CPUSet
-	set.Set(core)
-	if err := unix.SchedSetaffinity(0, &set); err != nil {
-		return fmt.Errorf("pin to core %d: %w", core, err)
+	if core != anyCore {
+		var set unix.CPUSet
+		set.Set(core)
+		if err := unix.SchedSetaffinity(0, &set); err != nil {
+			return fmt.Errorf("pin to core %d: %w", core, err)
+		}
 	}
 	return syscall.Exec(args[1], args[1:], os.Environ())
 }
@@ -166,7 +174,7 @@ func measure(core int, l load) (r result, err error) {
 		return r, err
 	}
 	cmd := exec.Command(self, "pin", strconv.Itoa(core), self, "load")
-	cmd.Env = append(os.Environ(), roleEnv+"=1", "GOMAXPROCS=1")
+	cmd.Env = append(os.Environ(), roleEnv+"=1", maxProcs(1))
 	cmd.Stdin = bytes.NewReader(spec)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()

@@ -30,16 +30,22 @@ func (r *report) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec
 		return err
 	}
-	text, err := json.MarshalIndent(r, "", "  ")
+	text, err := r.json()
 	if err != nil {
 		return err
 	}
-	for name, content := range map[string]string{"table.md": r.table(), "results.json": string(text) + "\n", "chart.svg": r.chart()} {
+	for name, content := range map[string]string{"table.md": r.verdict() + "\n" + r.table(), "results.json": text, "chart.svg": r.chart()} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil { //nolint:gosec
 			return err
 		}
 	}
 	return nil
+}
+
+// json is everything that was measured.
+func (r *report) json() (string, error) {
+	text, err := json.MarshalIndent(r, "", " ")
+	return string(text) + "\n", err
 }
 
 // table is the report in Markdown.
@@ -61,12 +67,16 @@ func (r *report) table() string {
 			idle = append(idle, row)
 			continue
 		}
+		if row.Case == "p99" {
+			continue // its table is another
+		}
 		title := row.Title
 		for _, name := range sortedNames(row.Figures) {
 			b.WriteString(row.line(title, name))
 			title = ""
 		}
 	}
+	b.WriteString(r.latencies())
 	if len(idle) == 0 {
 		return b.String()
 	}

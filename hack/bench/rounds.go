@@ -16,6 +16,7 @@ var errNoSetup = errors.New("has nothing like it")
 type row struct {
 	Case    string             `json:"case"`
 	Title   string             `json:"title"`
+	Bar     float64            `json:"bar,omitempty"`
 	Missing string             `json:"missing,omitempty"`
 	Figures map[string]*figure `json:"figures,omitempty"`
 }
@@ -41,7 +42,7 @@ type figure struct {
 // run runs a case: all peers are started, then measured in turn, round after round. Those that wait for their turn do
 // nothing, so they do not disturb.
 func (b *bench) run(c benchCase) row {
-	r := row{Case: c.Name, Title: c.Title, Missing: c.Missing, Figures: map[string]*figure{}}
+	r := row{Case: c.Name, Title: c.Title, Bar: c.Bar, Missing: c.Missing, Figures: map[string]*figure{}}
 	if c.Missing != "" {
 		return r
 	}
@@ -72,6 +73,10 @@ func (b *bench) run(c benchCase) row {
 	if c.Setup.Routes {
 		time.Sleep(3 * time.Second) // what loading has left behind is not what a request costs
 	}
+	if c.Load.Kind == kindOpen {
+		b.setRate(&c, started, r.Figures)
+		r.Title = fmt.Sprintf("%s: %.0f requests/s", r.Title, c.Load.Rate)
+	}
 	rounds := b.rounds
 	if c.Load.Kind == kindIdle {
 		rounds = 1 // memory does not vary, and connections that were closed leave theirs behind
@@ -89,6 +94,36 @@ func (b *bench) run(c benchCase) row {
 	return r
 }
 
+// ofSaturation is how much of what the slowest of Yett, nginx and HAProxy can take is sent at a fixed rate.
+const ofSaturation = 0.7
+
+// setRate measures how many requests a second the proxies take when they are saturated, and sets the rate of a case by that:
+// the same for all. Those that could not take it are left out.
+func (b *bench) setRate(c *benchCase, started map[string]*running, figures map[string]*figure) {
+	saturated := map[string]float64{}
+	for name, proxy := range started {
+		closed := *c
+		closed.Load.Kind, closed.Load.Connections = kindHTTP, 16
+		f := &figure{}
+		for range min(3, b.rounds) {
+			b.measure(closed, proxy, f)
+		}
+		f.conclude()
+		if saturated[name] = f.Rate; name != "yett" && name != "nginx" && name != "haproxy" {
+			continue
+		}
+		if rate := ofSaturation * f.Rate; c.Load.Rate == 0 || rate < c.Load.Rate {
+			c.Load.Rate = rate
+		}
+	}
+	for name, rate := range saturated {
+		if rate < c.Load.Rate {
+			delete(started, name)
+			figures[name].Missing = fmt.Sprintf("takes %.0f requests/s at most", rate)
+		}
+	}
+}
+
 // measure runs one round of one proxy.
 func (b *bench) measure(c benchCase, proxy *running, f *figure) {
 	l := c.Load
@@ -96,7 +131,11 @@ func (b *bench) measure(c benchCase, proxy *running, f *figure) {
 	if l.TLS {
 		l.Address = proxy.secure
 	}
-	result, err := measure(b.loadCore, l)
+	core := b.loadCore
+	if c.Setup.Cores > 0 {
+		core = anyCore
+	}
+	result, err := measure(core, l)
 	if err != nil {
 		result.Errors, result.Error = 1, err.Error()
 	}
@@ -112,7 +151,11 @@ func (f *figure) conclude() {
 		values := collect(f.Rounds, get)
 		return values[len(values)/2]
 	}
-	each := collect(f.Rounds, func(r result) float64 { return float64(r.CPU) / 1e3 / float64(max(r.Requests, 1)) })
+	served := slices.DeleteFunc(slices.Clone(f.Rounds), func(r result) bool { return r.Requests == 0 })
+	if len(served) == 0 {
+		served = f.Rounds
+	}
+	each := collect(served, func(r result) float64 { return float64(r.CPU) / 1e3 / float64(max(r.Requests, 1)) })
 	f.CPU, f.CPULow, f.CPUHigh = each[len(each)/2], each[0], each[len(each)-1]
 	f.Rate = middle(func(r result) float64 { return float64(r.Requests) / max(r.Seconds, 1e-9) })
 	f.P50 = middle(func(r result) float64 { return r.P50 })

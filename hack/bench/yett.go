@@ -30,7 +30,7 @@ func startYett(b *bench, binary string, s setup, dir string) (*running, error) {
 		return nil, err
 	}
 	defer out.Close()
-	p, err := spawn(b.proxyCore, out, []string{"GOMAXPROCS=1"}, binary, "serve", "--manifests", manifests, "--bind-address", "127.0.0.1",
+	p, err := spawn(b.core(s), out, []string{maxProcs(s.workers())}, binary, "serve", "--manifests", manifests, "--bind-address", "127.0.0.1",
 		"--http-port", httpPort, "--https-port", httpsPort, "--healthz-host", "127.0.0.1", "--healthz-port", "0", "--profiler-port", b.profiler)
 	return b.started(p, err, plain, secure)
 }
