@@ -5,7 +5,7 @@
 //
 // The words: a Registry keeps Upstreams by Key; an Upstream has an EndpointSet, swapped by Publish; a set
 // has Endpoints, which survive it as long as the next one names their Address; an Endpoint has a Pool of
-// idle connections for each Profile. A Choice chooses: Upstream.Pick, and again for a retry.
+// connections for each Profile, idle ones (Conn) or such that many requests share (Shared). A Choice chooses: Upstream.Pick, and again for a retry.
 //
 // Any package of the data plane above proxy/wire may import it, and the controllers publish to it. It
 // imports only the standard library and hashing. A Registry, an Upstream, an Endpoint and a Pool are safe

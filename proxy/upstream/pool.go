@@ -1,6 +1,7 @@
 package upstream
 
-// Idle connections of one endpoint and one transport profile.
+// Connections of one endpoint and one transport profile: those that carry one request at a time, as long as they idle, and
+// those that are shared (shared.go).
 //
 // A pool is cut into shards, each a stack with a lock of its own. A client connection always begins with the
 // same shard (its serial number modulo the shards), so that it finds the upstream connection that it put
@@ -57,7 +58,7 @@ func DefaultPoolLimits() PoolLimits {
 	return PoolLimits{Idle: 320, Timeout: 60 * time.Second, Lifetime: time.Hour, Requests: 10000}
 }
 
-// Pool keeps idle connections. It is safe for concurrent use.
+// Pool keeps idle connections, and shared ones. It is safe for concurrent use.
 type Pool struct {
 	profile Profile
 	limits  *atomic.Pointer[PoolLimits]
@@ -67,11 +68,12 @@ type Pool struct {
 	used atomic.Int64
 }
 
-// poolShard is one stack. It fills a cache line, so that locks do not share one.
+// poolShard is one stack, and the connections that are shared. It fills a cache line, so that locks do not share one.
 type poolShard struct {
-	mu    sync.Mutex
-	stack []Conn
-	_     [64 - 8 - 24]byte
+	mu       sync.Mutex
+	stack    []Conn
+	shared   []sharing
+	dialling *Dialling
 }
 
 // maxShards is the most shards a pool has.
@@ -145,13 +147,13 @@ func (l *PoolLimits) spent(p *Pooled, now int64) bool {
 		l.Timeout > 0 && now-p.idle >= int64(l.Timeout)
 }
 
-// Len returns the number of idle connections.
+// Len returns the number of idle connections and of shared ones.
 func (p *Pool) Len() int {
 	n := 0
 	for i := range p.shards {
 		s := &p.shards[i]
 		s.mu.Lock()
-		n += len(s.stack)
+		n += len(s.stack) + len(s.shared)
 		s.mu.Unlock()
 	}
 	return n
@@ -183,7 +185,7 @@ func (s *poolShard) push(c Conn, limit int, closed *atomic.Bool) bool {
 	return true
 }
 
-// close closes all idle connections and makes Put close what comes back.
+// close closes all idle connections, makes Put close what comes back, and ends shared connections with their last request.
 func (p *Pool) close() {
 	// The flag is set before the locks are taken and read under them: a connection is either pushed
 	// before its shard is emptied, or finds the flag.
@@ -191,11 +193,14 @@ func (p *Pool) close() {
 	for i := range p.shards {
 		s := &p.shards[i]
 		s.mu.Lock()
-		stack := s.stack
-		s.stack = nil
+		stack, shared := s.stack, s.shared
+		s.stack, s.shared = nil, nil
 		s.mu.Unlock()
 		for _, c := range stack {
 			_ = c.Close()
+		}
+		for _, c := range shared {
+			c.Retire()
 		}
 	}
 }
@@ -236,11 +241,15 @@ func (s *poolShard) prune(now int64, limits *PoolLimits, limit int) int {
 	clear(s.stack[len(keep):])
 	s.stack = keep
 	left := len(keep)
+	shared, retired := s.pruneShared(now, limits, nil)
 	s.mu.Unlock()
 	for _, c := range spent {
 		_ = c.Close()
 	}
-	return left
+	for _, c := range retired {
+		c.Retire()
+	}
+	return left + shared
 }
 
 // unusedSince returns how long nothing was put back.
