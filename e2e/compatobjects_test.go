@@ -73,7 +73,6 @@ func TestCompatUnknownAndUnsupported(t *testing.T) {
 		{"authsnippet", "auth-snippet: deny all;", "503", "auth-snippet"},
 		{"snippet", "configuration-snippet: more_set_headers X;", "a /", "configuration-snippet"},
 		{"serversnippet", "server-snippet: location / { deny all; }", "a /", "server-snippet"},
-		{"grpc", "backend-protocol: GRPC", "503", "backend-protocol"},
 		{"fcgi", "backend-protocol: FCGI", "503", "backend-protocol"},
 		{"waf", "enable-modsecurity: true", "a /", "enable-modsecurity"},
 		{"errors", "custom-http-errors: 404,503", "a /", "custom-http-errors"},

@@ -18,7 +18,7 @@ import (
 // answered.
 func (d *disposition) explains(x *filter.Exchange) bool {
 	status := x.Response.Status
-	if d.route == nil || d.route.Errors == nil || d.explaining || !d.route.Errors.Statuses.Has(status) {
+	if d.route == nil || d.route.Errors == nil || d.explaining || !d.route.Errors.Statuses.Has(status) || wantsGRPC(x) {
 		return false
 	}
 	return !x.Local || status == 502 || status == 503 || status == 504

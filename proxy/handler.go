@@ -153,15 +153,7 @@ func (d *disposition) Respond(x *filter.Exchange) (wire.Stream, error) {
 	if !x.Local && d.explains(x) {
 		return nil, forward.ErrReplaced
 	}
-	d.responded = true
-	var list []filter.ResponseFilter
-	if d.route != nil {
-		list = d.route.Response
-	}
-	d.snapshot.settings.finishResponse(x, list)
-	if d.snapshot.http3 && !d.proxy.draining() {
-		announceHTTP3(x)
-	}
+	d.completeHead(x)
 	body := x.Stream
 	if !x.Local {
 		if d.coded = d.snapshot.settings.coder.Wrap(x); d.coded != nil {
@@ -171,9 +163,26 @@ func (d *disposition) Respond(x *filter.Exchange) (wire.Stream, error) {
 	return body, x.Stream.WriteHead(&x.Response)
 }
 
+// completeHead does to the head of a response what settings and filters ask for.
+func (d *disposition) completeHead(x *filter.Exchange) {
+	d.responded = true
+	var list []filter.ResponseFilter
+	if d.route != nil {
+		list = d.route.Response
+	}
+	d.snapshot.settings.finishResponse(x, list)
+	if d.snapshot.http3 && !d.proxy.draining() {
+		announceHTTP3(x)
+	}
+}
+
 // answer sends a response of the proxy's own.
 func (d *disposition) answer(x *filter.Exchange) {
 	x.Response.Fields.AddKnown(wire.Date, d.proxy.clock.httpDate())
+	if wantsGRPC(x) {
+		d.answerGRPC(x)
+		return
+	}
 	if _, err := d.Respond(x); err != nil {
 		x.ClientGone = true
 		x.Stream.Abort()

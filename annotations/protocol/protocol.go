@@ -18,8 +18,11 @@ var Family = feature.Family{
 		{
 			Name: backendProtocol, Type: "HTTP, HTTPS, AUTO_HTTP, GRPC, GRPCS or FCGI", Default: "HTTP",
 			Doc: "The protocol of the endpoints. AUTO_HTTP follows the scheme of the client. HTTPS checks no certificate and sends " +
-				"no name unless proxy-ssl-* say so.",
-			Note: "GRPC, GRPCS and FCGI are not there yet: the Ingress answers 503, since HTTP/1.1 would only confuse such an endpoint.",
+				"no name unless proxy-ssl-* say so. GRPC is HTTP/2 in cleartext, GRPCS over TLS, with the same settings.",
+			Note: "FCGI is not there yet: the Ingress answers 503, since HTTP/1.1 would only confuse such an endpoint. GRPC works from " +
+				"clients in cleartext, too. What the proxy answers by itself has a grpc-status (503 and 502 are UNAVAILABLE, 504 is " +
+				"DEADLINE_EXCEEDED, 401, 403, 404, 413 have their own); grpc-timeout limits how long endpoints may take; gRPC over " +
+				"HTTP/1.1 is answered with 505; GRPCS needs endpoints that agree on HTTP/2 by ALPN.",
 		},
 		{
 			Name: httpVersion, Global: httpVersion, Type: "1.0 or 1.1", Default: "1.1",
@@ -40,10 +43,8 @@ func read(in *feature.Reader) ir.Protocol {
 	case "AUTO_HTTP":
 		return ir.AutoHTTP
 	case "GRPC":
-		in.Block(backendProtocol, notYet)
 		return ir.GRPC
 	case "GRPCS":
-		in.Block(backendProtocol, notYet)
 		return ir.GRPCS
 	case "FCGI":
 		in.Block(backendProtocol, notYet)

@@ -14,23 +14,30 @@ import (
 // ask sends the request to an endpoint and reads the head of its answer into x.Response. Idle connections that
 // turn out dead before anything was sent are passed over.
 func (s *flight) ask(e *upstream.Endpoint, a *filter.Attempt, start int64) (failure upstream.Failure) {
-	for stale := true; stale; {
+	stale := true
+	for n := 0; stale; n++ {
 		s.drop()
+		if n > maxStale && s.plan.shared {
+			return upstream.ConnectError
+		}
 		if failure = s.connect(e); failure != upstream.NoFailure {
 			return failure
 		}
 		a.Connect = 0
-		if !s.conn.reused {
+		if !s.reused {
 			a.Connect = time.Duration(upstream.Now() - start)
 		}
 		failure, stale = s.converse()
 	}
-	s.sent = s.sent || s.body.started || s.conn.Sent() > 0
+	s.sent = s.sent || failure != upstream.Refused && (s.body.started || s.conn.Sent() > 0)
 	if failure == upstream.NoFailure {
 		a.Header = time.Duration(upstream.Now() - start)
 	}
 	return failure
 }
+
+// maxStale is how many shared connections of one endpoint may end just before a request is sent.
+const maxStale = 4
 
 // maxInterim is how many interim responses are relayed for one request; more of them are a malformed
 // answer.
@@ -40,7 +47,7 @@ const maxInterim = 100
 // nothing was sent, since the connection was dead already.
 func (s *flight) converse() (failure upstream.Failure, stale bool) {
 	x, c := s.x, s.conn
-	c.SetReadTimeout(s.plan.Policy.Read)
+	c.SetReadTimeout(s.bound(s.plan.Policy.Read))
 	c.SetWriteTimeout(s.plan.Policy.Send)
 	s.wait.begin()
 	err := s.send()
@@ -69,7 +76,7 @@ func (s *flight) converse() (failure upstream.Failure, stale bool) {
 		case err != nil && errors.Is(err, wire.ErrStale):
 			return upstream.NoFailure, true
 		case err != nil && errors.Is(err, os.ErrDeadlineExceeded) && s.body.extend(s):
-		case err != nil && broken:
+		case err != nil && broken && !errors.Is(err, wire.ErrRefused):
 			return upstream.WriteError, false
 		case err != nil:
 			return s.headFailure(err), false
@@ -92,13 +99,16 @@ func (s *flight) converse() (failure upstream.Failure, stale bool) {
 // send hands the request to the connection, or as much of it as was read.
 func (s *flight) send() error {
 	c := s.conn
-	if s.plan.closes {
-		c.LastRequest()
-	}
-	if err := c.WriteRequest(&s.request, s.plan.Policy.HTTP10); err != nil {
+	if err := c.WriteRequest(&s.request); err != nil {
 		return err
 	}
 	if s.body.complete {
+		if trailers := s.requestTrailers(); trailers != nil {
+			if err := c.WriteBody(s.body.prefix); err != nil {
+				return err
+			}
+			return c.FinishRequest(trailers)
+		}
 		return c.FinishWithRead(s.body.prefix)
 	}
 	if err := c.WriteBody(s.body.prefix); err != nil {
@@ -113,7 +123,12 @@ func (s *flight) send() error {
 
 // headFailure says what an error of ReadResponse means.
 func (s *flight) headFailure(err error) upstream.Failure {
+	var reset wire.ResetError
 	switch {
+	case errors.Is(err, wire.ErrRefused):
+		return upstream.Refused
+	case errors.As(err, &reset):
+		return upstream.Reset
 	case errors.Is(err, wire.ErrHeadTooLarge):
 		return upstream.HeadTooLarge
 	case errors.Is(err, io.ErrUnexpectedEOF): // an end within the head, which also counts as malformed

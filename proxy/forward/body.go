@@ -6,6 +6,10 @@ package forward
 // go out with one write, no second goroutine is needed, slow clients do not keep endpoints busy, and a
 // retry can send it again. What is longer streams: a goroutine, the pump, copies it while the response may
 // already be coming back, and there is no second try.
+//
+// Towards HTTP/2 nothing is waited for: a call may go both ways at once, and the client may want to hear something before it
+// says anything. The beginning of what streams is kept, so that an endpoint that has not begun with the request
+// can be replaced as long as there is not more.
 
 import (
 	"errors"
@@ -49,6 +53,8 @@ type body struct {
 	// prefix is what was read before an endpoint was asked; complete says that this is all.
 	prefix   []byte
 	complete bool
+	// spilled says that more was read than prefix holds.
+	spilled bool
 	// read is how much was read.
 	read int64
 	// fault and status say what was wrong. The pump writes them before it closes the connection, which
@@ -70,7 +76,7 @@ func (b *body) reset() {
 		bodyBuffers.Put(b.buffer)
 	}
 	b.buffer, b.prefix, b.complete, b.read = nil, nil, false, 0
-	b.fault, b.status, b.started, b.timedOut, b.whole = noFault, 0, false, false, false
+	b.fault, b.status, b.started, b.timedOut, b.whole, b.spilled = noFault, 0, false, false, false, false
 	b.finished.Store(0)
 }
 
@@ -90,8 +96,11 @@ func (b *body) begin(s *flight) bool {
 	}
 	b.buffer = bodyBuffers.Get().(*[bodyBuffer]byte)
 	short := r.Length > 0 && r.Length <= inlineBody
-	endless := r.Length < 0 && s.plan.Policy.HTTP10
+	endless := r.Length < 0 && s.plan.Policy.HTTP10 && !s.plan.shared
 	for {
+		if s.plan.shared && !short && !more(s.x.Stream) {
+			return true
+		}
 		n, err := s.x.Stream.Read(b.buffer[b.read:inlineBody])
 		b.read += int64(n)
 		b.prefix = b.buffer[:b.read]
@@ -156,19 +165,36 @@ func (b *body) answer(s *flight) {
 // pump begins to copy the rest of the body to the connection.
 func (b *body) pump(s *flight) {
 	b.started = true
-	c, stream, limit := s.conn, s.x.Stream, s.plan.Policy.MaxBody
 	b.pumping.Go(func() {
-		b.copy(c, stream, limit)
+		b.copy(s, s.conn)
 		b.finished.Store(upstream.Now())
 	})
 }
 
+// room returns where the pump reads to. What fits is kept for another try, if there can be one.
+func (b *body) room(s *flight) (to []byte, kept bool) {
+	if s.plan.shared && !b.spilled && len(b.prefix) < inlineBody {
+		return b.buffer[len(b.prefix):inlineBody], true
+	}
+	if !s.plan.shared {
+		return b.buffer[:], false
+	}
+	return b.buffer[inlineBody:], false
+}
+
 // copy is the pump. Faults of the client end the upstream connection, so that the endpoint sees an
 // incomplete request; faults of the upstream only end the pump, since there may be a response.
-func (b *body) copy(c *conn, stream wire.Stream, limit int64) {
+func (b *body) copy(s *flight, c call) {
+	stream, limit := s.x.Stream, s.plan.Policy.MaxBody
 	for {
-		n, err := stream.Read(b.buffer[:])
+		to, kept := b.room(s)
+		n, err := stream.Read(to)
 		b.read += int64(n)
+		if kept {
+			b.prefix = b.buffer[:len(b.prefix)+n]
+		} else {
+			b.spilled = b.spilled || n > 0
+		}
 		if limit > 0 && b.read > limit {
 			b.fault = tooLong
 			_ = c.Close()
@@ -181,11 +207,12 @@ func (b *body) copy(c *conn, stream wire.Stream, limit int64) {
 			_ = c.Close()
 			return
 		}
-		sendErr := c.WriteBody(b.buffer[:n])
+		b.complete = err == io.EOF && !b.spilled
+		sendErr := c.WriteBody(to[:n])
 		switch {
 		case sendErr != nil:
 		case err == io.EOF:
-			sendErr = c.FinishRequest(nil)
+			sendErr = c.FinishRequest(s.requestTrailers())
 		default:
 			sendErr = c.Flush()
 		}
@@ -203,10 +230,30 @@ func (b *body) copy(c *conn, stream wire.Stream, limit int64) {
 	}
 }
 
+// again prepares for another try after the pump has ended. It is false if what was sent is not there any more.
+func (b *body) again(s *flight) bool {
+	if !b.started {
+		return true
+	}
+	if b.spilled || b.fault != noFault || !s.plan.shared {
+		return false
+	}
+	if !b.complete {
+		r, ok := s.x.Stream.(wire.Resumer)
+		if !ok {
+			return false
+		}
+		r.Resume()
+	}
+	b.started, b.timedOut, b.whole = false, false, false
+	b.finished.Store(0)
+	return true
+}
+
 // extend decides about a read that timed out: as long as the body is on its way the response is not due,
 // and after that the upstream has the full time. It reports whether to go on reading.
 func (b *body) extend(s *flight) bool {
-	if !b.started {
+	if !b.started || s.late() {
 		return false
 	}
 	end := b.finished.Load()
@@ -217,7 +264,7 @@ func (b *body) extend(s *flight) bool {
 	if left <= s.plan.Policy.Read/20 {
 		return false
 	}
-	s.conn.SetReadTimeout(left)
+	s.conn.SetReadTimeout(s.bound(left))
 	return true
 }
 

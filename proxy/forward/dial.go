@@ -13,30 +13,17 @@ import (
 	"github.com/yettproxy/yett/proxy/upstream"
 )
 
-// conn is a connection to an endpoint.
-type conn struct {
-	upstream.Pooled
-	*http1.ClientConn
-	pool *upstream.Pool
-	// reused says that it has carried a request before.
-	reused bool
-}
-
-var _ upstream.Conn = (*conn)(nil)
-
 // connect gets a connection to an endpoint: an idle one, or a new one. The idle one may be dead; converse finds out.
 func (s *flight) connect(e *upstream.Endpoint) upstream.Failure {
 	t := s.plan.transport(s.x.Scheme)
-	var profile upstream.Profile
-	if t != nil {
-		profile = t.profile
+	pool := e.Pool(s.plan.profile(t))
+	if s.plan.shared {
+		return s.share(e, pool, t)
 	}
-	pool := e.Pool(profile)
 	if !s.fresh {
 		if c, ok := pool.Take(s.x.Conn.Serial, upstream.Now()).(*conn); ok {
 			c.Wake()
-			c.reused = true
-			s.conn = c
+			s.conn, s.reused = c, true
 			return upstream.NoFailure
 		}
 	}
@@ -44,16 +31,15 @@ func (s *flight) connect(e *upstream.Endpoint) upstream.Failure {
 	if failure != upstream.NoFailure {
 		return failure
 	}
-	s.conn = &conn{ClientConn: http1.NewClientConn(raw), pool: pool, Pooled: upstream.Pooled{Created: upstream.Now()}}
+	c := &conn{ClientConn: http1.NewClientConn(raw), pool: pool, Pooled: upstream.Pooled{Created: upstream.Now()}}
+	c.http10, c.last = s.plan.Policy.HTTP10, s.plan.closes
+	s.conn, s.reused = c, false
 	return upstream.NoFailure
 }
 
 // dial makes a connection. The limit is for TCP and TLS together.
 func (s *flight) dial(e *upstream.Endpoint, t *transport) (net.Conn, upstream.Failure) {
-	ctx, cancel := context.WithCancel(context.Background())
-	if limit := s.plan.Policy.Connect; limit > 0 {
-		ctx, cancel = context.WithTimeout(context.Background(), limit)
-	}
+	ctx, cancel := s.connectContext()
 	defer cancel()
 	s.cancel = cancel
 	s.wait.begin()
@@ -65,6 +51,14 @@ func (s *flight) dial(e *upstream.Endpoint, t *transport) (net.Conn, upstream.Fa
 		return nil, upstream.ConnectError
 	}
 	return c, failure
+}
+
+// connectContext ends when connecting has taken too long.
+func (s *flight) connectContext() (context.Context, context.CancelFunc) {
+	if limit := s.bound(s.plan.Policy.Connect); limit > 0 {
+		return context.WithTimeout(context.Background(), limit)
+	}
+	return context.WithCancel(context.Background())
 }
 
 // reach makes a connection, with TLS if there is a transport.
@@ -98,17 +92,4 @@ func dialFailure(err error) upstream.Failure {
 		return upstream.ConnectTimeout
 	}
 	return upstream.ConnectError
-}
-
-// keep puts the connection of the try back into its pool if it can carry another request, else it closes it.
-func (s *flight) keep() {
-	c := s.conn
-	s.conn = nil
-	if !c.Reusable() || s.plan.Policy.HTTP10 || s.plan.closes {
-		_ = c.Close()
-		return
-	}
-	c.Requests++
-	c.Idle()
-	c.pool.Put(s.x.Conn.Serial, c, upstream.Now())
 }

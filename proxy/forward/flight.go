@@ -2,7 +2,6 @@ package forward
 
 import (
 	"context"
-	"io"
 	"syscall"
 	"time"
 
@@ -28,22 +27,25 @@ type flight struct {
 	responder Responder
 	raw       syscall.RawConn
 
-	request  wire.Request
-	trailers wire.Fields // of the response
-	choice   upstream.Choice
-	body     body
-	pacer    pacer
+	request     wire.Request
+	requestTail wire.Fields // trailers of the request; whoever ends its body writes them
+	trailers    wire.Fields // of the response
+	choice      upstream.Choice
+	body        body
+	pacer       pacer
 
-	// conn is the connection of the try under way, or nil; cancel ends the dialling under way, or is nil.
+	// conn is the call of the try under way, or nil; cancel ends the dialling under way, or is nil.
 	// The watch reads them while the flight waits.
-	conn   *conn
+	conn   call
 	cancel context.CancelFunc
+	reused bool // its connection has carried a request before
 
-	began int64 // when the first try began
-	tried int   // tries that count against the limit
-	fresh bool  // no idle connections any more: one of them turned out dead
-	gone  bool  // the client is gone
-	sent  bool  // some try has handed bytes to the kernel
+	began    int64 // when the first try began
+	deadline int64 // until when the client waits (grpc-timeout), on the clock of upstream.Now; 0 for no limit
+	tried    int   // tries that count against the limit
+	fresh    bool  // no idle connections any more: one of them turned out dead
+	gone     bool  // the client is gone
+	sent     bool  // some try has handed bytes to the kernel
 }
 
 // newFlight returns an empty flight.
@@ -60,12 +62,13 @@ func (s *flight) reset() {
 	s.drop()
 	s.body.reset()
 	s.request.Reset()
+	s.requestTail.Reset()
 	s.trailers.Reset()
 	s.choice.Reset()
 	s.forwarder, s.x, s.plan, s.target, s.upstream, s.responder, s.raw = nil, nil, nil, nil, nil, nil, nil
 	s.pacer = pacer{}
-	s.cancel, s.began, s.tried = nil, 0, 0
-	s.fresh, s.gone, s.sent = false, false, false
+	s.cancel, s.began, s.deadline, s.tried = nil, 0, 0, 0
+	s.reused, s.fresh, s.gone, s.sent = false, false, false, false
 }
 
 // cut wakes a flight that waits. The watch calls it while it holds the flight.
@@ -78,11 +81,15 @@ func (s *flight) cut() {
 	}
 }
 
-// drop closes the connection of the try under way.
-func (s *flight) drop() {
-	if s.conn != nil {
-		_ = s.conn.Close()
+// drop gives up the call of the try under way.
+func (s *flight) drop() { s.release(false) }
+
+// release ends the call of the try under way; whole says that request and response are complete. Nobody else may be using
+// it any more.
+func (s *flight) release(whole bool) {
+	if c := s.conn; c != nil {
 		s.conn = nil
+		c.release(whole, s.x.Conn.Serial)
 	}
 }
 
@@ -94,6 +101,8 @@ func (s *flight) run() {
 		a := x.Attempt()
 		a.Failure, a.Status = upstream.Unsupported, upstream.Unsupported.Status()
 		x.Reply(a.Status)
+		return
+	case s.plan.shared && s.refuseGRPC():
 		return
 	case policy.MaxBody > 0 && x.Request.Length > policy.MaxBody:
 		x.Reply(413)
@@ -177,24 +186,15 @@ func (s *flight) try() (again bool) {
 const failureCosts = time.Second
 
 // discard forgets a response that is not passed on. The connection is kept if all of the body is there.
-func (s *flight) discard() {
-	for s.conn.Buffered() {
-		if _, err := s.conn.Next(); err != nil {
-			if err == io.EOF {
-				s.keep()
-			}
-			break
-		}
-	}
-	s.drop()
-}
+func (s *flight) discard() { s.release(s.conn.drained() && s.body.stop(s)) }
 
 // failed notes that a try came to nothing and decides what now.
 func (s *flight) failed(e *upstream.Endpoint, a *filter.Attempt, failure upstream.Failure) (again bool) {
 	x := s.x
 	a.Failure, a.Status = failure, failure.Status()
 	e.Fail(failure)
-	stale := s.conn != nil && s.conn.reused && (failure == upstream.ReadError || failure == upstream.WriteError)
+	stale := s.conn != nil && s.reused && (failure == upstream.ReadError || failure == upstream.WriteError) ||
+		failure == upstream.Refused
 	s.body.stop(s)
 	s.drop()
 	x.Response.Reset()
@@ -211,8 +211,8 @@ func (s *flight) failed(e *upstream.Endpoint, a *filter.Attempt, failure upstrea
 
 // abandon ends an exchange whose client is gone.
 func (s *flight) abandon(a *filter.Attempt, start int64) {
-	s.drop()
 	s.body.stop(s)
+	s.drop()
 	if a != nil && a.Total < 0 {
 		a.Total = time.Duration(upstream.Now() - start)
 	}

@@ -33,10 +33,13 @@ func (s *flight) compose() {
 		out.Target = x.Target
 	}
 	out.Authority = s.host()
-	out.Length, out.Upgrade = r.Length, r.Upgrade
+	out.Length, out.Upgrade = r.Length, r.Upgrade && !s.plan.shared
 	out.Major, out.Minor = 1, 1
 	s.copyFields()
 	s.addFields()
+	if s.plan.shared && r.Fields.HasToken(wire.TE, "trailers") {
+		out.Fields.AddKnown(wire.TE, "trailers") // gRPC servers look for it
+	}
 	overrides := x.Overrides.All()
 	for i := range overrides {
 		if overrides[i].Value != "" && overrides[i].ID != wire.Host {
@@ -195,4 +198,24 @@ func joined(in []wire.Field, id wire.ID, a *wire.Arena) string {
 		}
 	}
 	return list
+}
+
+// requestTrailers returns the trailers of a request body that has ended, less those that only proxies may send; nil if there
+// are none. Names with an underscore could pass for others behind CGI and its heirs.
+func (s *flight) requestTrailers() *wire.Fields {
+	if s.x.Request.Length >= 0 && s.x.Request.Major < 2 {
+		return nil
+	}
+	in := s.x.Stream.Trailers()
+	if in == nil {
+		return nil
+	}
+	out := &s.requestTail
+	out.Reset()
+	for _, f := range in.All() {
+		if _, set := s.x.Overrides.Find(f.Name); !set && !s.reserved(f.Name) && strings.IndexByte(f.Name, '_') < 0 {
+			out.Append(f)
+		}
+	}
+	return out
 }

@@ -35,6 +35,8 @@ type Plan struct {
 	secure      *transport
 	auto        bool
 	unsupported bool
+	// shared says that HTTP/2 is spoken: many requests share a connection.
+	shared bool
 
 	targets    [3]target
 	numTargets int
@@ -80,8 +82,17 @@ func (f *Forwarder) Compile(s Spec) (*Plan, error) {
 	case ir.HTTP:
 	case ir.HTTPS, ir.AutoHTTP:
 		p.auto = s.Policy.Protocol == ir.AutoHTTP
-		if p.secure, err = f.transports.get(s.Policy.TLS); err != nil {
+		if p.secure, err = f.transports.get(s.Policy.TLS, false); err != nil {
 			return nil, err
+		}
+	case ir.GRPC, ir.GRPCS:
+		// Of a response without a body the head has all that is said about an error; ingress-nginx has a buffer of its own
+		// for gRPC, too.
+		p.shared, p.maxHead = true, defaultMaxHead
+		if s.Policy.Protocol == ir.GRPCS {
+			if p.secure, err = f.transports.get(s.Policy.TLS, true); err != nil {
+				return nil, err
+			}
 		}
 	default:
 		p.unsupported = true

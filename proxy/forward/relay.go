@@ -66,18 +66,32 @@ func goner(stream wire.Stream) bool {
 func (s *flight) truncate(e *upstream.Endpoint, a *filter.Attempt, err error) {
 	s.body.stop(s)
 	s.drop()
+	var reset wire.ResetError
 	switch {
 	case s.body.fault != noFault: // which ended the connection to the endpoint
 		s.x.ClientGone = s.body.status == 499
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		a.Failure = upstream.ReadTimeout
+	case errors.As(err, &reset):
+		a.Failure = upstream.Reset
 	default:
 		a.Failure = upstream.Truncated
 	}
 	if a.Failure != upstream.NoFailure {
 		e.Fail(a.Failure)
 	}
-	s.x.Stream.Abort()
+	if s.x.ClientGone || !s.endGRPC(a.Failure) {
+		abort(s.x.Stream, reset)
+	}
+}
+
+// abort ends a response that is not complete, with the code that the endpoint gave if it gave one.
+func abort(stream wire.Stream, code wire.ResetError) {
+	if r, ok := stream.(wire.Resetter); ok && code != 0 {
+		r.Reset(code)
+		return
+	}
+	stream.Abort()
 }
 
 // finish ends a response that was copied to its end. The connection is put back first: the next request may
@@ -88,11 +102,7 @@ func (s *flight) finish(out wire.Stream) {
 	if trailers != nil {
 		trailers = s.ownTrailers(trailers)
 	}
-	if s.body.stop(s) {
-		s.keep()
-	} else {
-		s.drop()
-	}
+	s.release(s.body.stop(s))
 	if out.Finish(trailers) != nil {
 		x.ClientGone = true
 	}

@@ -1,9 +1,10 @@
 package forward
 
 // When another endpoint is tried. The rules are nginx's (proxy_next_upstream), with two things made stricter:
-// methods that nobody knows count as not idempotent, and a body that streams is never sent twice. And one made more
-// generous: an idle connection that turns out to have been closed leads to one repetition that counts as
-// nothing, as long as the request may be repeated at all.
+// methods that nobody knows count as not idempotent, and a body that streams is never sent twice, unless all that was sent of
+// it is still there (HTTP/2). And one made more generous: an idle connection that turns out to have been closed, or an
+// endpoint that says it has not begun with the request (HTTP/2), leads to one repetition that counts as nothing, as long as
+// the request may be repeated at all.
 
 import (
 	"time"
@@ -14,11 +15,11 @@ import (
 )
 
 // mayRetry decides about another try after one that ended with a condition (nginx: proxy_next_upstream).
-// stale says that an idle connection turned out to have been closed: that is nobody's fault, so the one
+// stale says that an idle connection turned out to have been closed, or the like: that is nobody's fault, so the one
 // repetition that it leads to counts neither as a condition nor as a try.
 func (s *flight) mayRetry(condition ir.RetryOn, stale bool) bool {
 	retry := &s.plan.Policy.Retry
-	if condition == 0 && !stale || s.body.started || s.x.NumAttempts >= filter.MaxAttempts {
+	if condition == 0 && !stale || s.late() || !s.body.again(s) || s.x.NumAttempts >= filter.MaxAttempts {
 		return false
 	}
 	if s.sent && !idempotent(s.x.Request.Method) && retry.On&ir.RetryNonIdempotent == 0 {

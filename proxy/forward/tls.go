@@ -25,41 +25,65 @@ type transport struct {
 // transport with other connections.
 type transports struct {
 	mu    sync.Mutex
-	known map[ir.UpstreamTLS]*transport
+	known map[transportKey]*transport
+}
+
+// transportKey is what a transport is known by.
+type transportKey struct {
+	ir.UpstreamTLS
+	http2 bool
 }
 
 // maxTransports is how many are remembered. More are made all the same, but forgotten: rotating
 // certificates would otherwise be remembered forever.
 const maxTransports = 1024
 
-// get returns the transport for settings.
-func (t *transports) get(s ir.UpstreamTLS) (*transport, error) {
+// get returns the transport for settings; with http2 it is one that speaks HTTP/2.
+func (t *transports) get(s ir.UpstreamTLS, http2 bool) (*transport, error) {
+	key := transportKey{s, http2}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if tr, ok := t.known[s]; ok {
+	if tr, ok := t.known[key]; ok {
 		return tr, nil
 	}
 	config, err := upstreamTLS(&s)
 	if err != nil {
 		return nil, err
 	}
-	tr := &transport{profile: profileOf(&s), config: config}
-	if t.known == nil || len(t.known) >= maxTransports {
-		t.known = make(map[ir.UpstreamTLS]*transport)
+	tr := &transport{profile: profileOf(&key), config: config}
+	if http2 {
+		config.NextProtos = []string{"h2"}
 	}
-	t.known[s] = tr
+	if t.known == nil || len(t.known) >= maxTransports {
+		t.known = make(map[transportKey]*transport)
+	}
+	t.known[key] = tr
 	return tr, nil
 }
 
 // profileOf returns what tells connections with these settings from others: a digest of everything that
 // they say.
-func profileOf(s *ir.UpstreamTLS) (p upstream.Profile) {
+func profileOf(s *transportKey) (p upstream.Profile) {
 	h := sha256.New()
-	fmt.Fprintf(h, "%t %d %t %q %q %q %q %d %d %q", s.Verify, s.Depth, s.SendName, s.Name, s.CA, s.Certificate, s.Key,
+	fmt.Fprintf(h, "%t %t %d %t %q %q %q %q %d %d %q", s.http2, s.Verify, s.Depth, s.SendName, s.Name, s.CA, s.Certificate, s.Key,
 		s.MinVersion, s.MaxVersion, s.Ciphers)
 	copy(p[:], h.Sum(nil))
-	p[0] |= 1 // never the zero profile, which is cleartext
+	p[0] |= 1 // never one of those for cleartext
 	return p
+}
+
+// clearHTTP2 is the profile of HTTP/2 in cleartext; HTTP/1.1 has the zero profile.
+var clearHTTP2 = upstream.Profile{2}
+
+// profile tells the connections that a plan can use from those that it cannot; t is nil for cleartext.
+func (p *Plan) profile(t *transport) upstream.Profile {
+	switch {
+	case t != nil:
+		return t.profile
+	case p.shared:
+		return clearHTTP2
+	}
+	return upstream.Profile{}
 }
 
 // upstreamTLS makes the configuration that nginx would have: no verification and no SNI unless asked for,

@@ -212,17 +212,17 @@ func TestSettingsNeverCross(t *testing.T) {
 
 func TestTransportsAreSharedByEqualSettings(t *testing.T) {
 	var set transports
-	a, err := set.get(ir.UpstreamTLS{Name: "x"})
+	a, err := set.get(ir.UpstreamTLS{Name: "x"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, _ := set.get(ir.UpstreamTLS{Name: "x"})
-	c, _ := set.get(ir.UpstreamTLS{Name: "x", SendName: true})
+	b, _ := set.get(ir.UpstreamTLS{Name: "x"}, false)
+	c, _ := set.get(ir.UpstreamTLS{Name: "x", SendName: true}, false)
 	if a != b || a == c || a.profile == c.profile || a.profile == (upstream.Profile{}) {
 		t.Errorf("%p %p %p, profiles %x %x", a, b, c, a.profile, c.profile)
 	}
 	for _, bad := range []ir.UpstreamTLS{{Verify: true, CA: "x"}, {Verify: true}, {Certificate: "x", Key: "y"}} {
-		if _, err := set.get(bad); err == nil {
+		if _, err := set.get(bad, false); err == nil {
 			t.Errorf("%+v is taken", bad)
 		}
 	}

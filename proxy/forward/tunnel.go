@@ -38,7 +38,7 @@ func (s *flight) tunnel(a *filter.Attempt, start int64) {
 		s.abandon(a, start)
 		return
 	}
-	server, reply := s.conn.Take()
+	server, reply := s.conn.(*conn).Take() // nobody else switches protocols
 	s.conn = nil
 	t := &tunnel{idle: s.plan.Policy.Read}
 	t.last.Store(upstream.Now())

@@ -126,6 +126,13 @@ func (s *stream) Interrupt() {
 	s.body.canRead.Broadcast()
 }
 
+// Resume implements wire.Resumer.
+func (s *stream) Resume() {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	s.body.interrupted = false
+}
+
 // Continue implements wire.Stream.
 func (s *stream) Continue() error {
 	s.c.mu.Lock()

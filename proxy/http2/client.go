@@ -26,8 +26,8 @@ const (
 	clientWrite = 60 * time.Second
 )
 
-// errNotHTTP2 says that whoever was connected to speaks something else.
-var errNotHTTP2 = errors.New("greet upstream: it does not speak HTTP/2")
+// ErrNotHTTP2 says that whoever was connected to speaks something else.
+var ErrNotHTTP2 = errors.New("greet upstream: it does not speak HTTP/2")
 
 // ClientConn is one connection to an upstream. It carries many requests at once, each as a ClientStream. All methods are
 // safe for concurrent use.
@@ -168,7 +168,7 @@ func (c *ClientConn) run() {
 		}
 		if first {
 			if code != codeNone || f.kind != frameSettings || f.has(flagAck) {
-				c.fail(errNotHTTP2)
+				c.fail(ErrNotHTTP2)
 				return
 			}
 		}

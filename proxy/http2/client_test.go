@@ -97,7 +97,7 @@ func TestManyRequestsShareAConnection(t *testing.T) {
 			defer s.Release()
 			body := strings.Repeat(fmt.Sprint(i), 1+i%3*10_000)
 			_ = s.WriteRequest(call("POST", "/", wire.Unknown))
-			if err := errors.Join(s.WriteBody([]byte(body)), s.FinishWithRead()); err != nil {
+			if err := errors.Join(s.WriteBody([]byte(body)), s.FinishWithRead(nil)); err != nil {
 				t.Error(err)
 			}
 			if a := finish(s); a.body != body || a.err != nil {
@@ -180,7 +180,7 @@ func TestAResponseThatNobodyTakesHoldsNobodyUp(t *testing.T) {
 		s := place(t, c)
 		stuck = append(stuck, s)
 		_ = s.WriteRequest(call("GET", "/large", 0))
-		if err := s.FinishWithRead(); err != nil {
+		if err := s.FinishWithRead(nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -232,7 +232,7 @@ func TestTimeOuts(t *testing.T) {
 		}
 	}
 	wait("/head", func(s *ClientStream) error {
-		_ = s.FinishWithRead()
+		_ = s.FinishWithRead(nil)
 		err := s.ReadResponse(new(wire.Response), nil, "", 1000)
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
@@ -240,7 +240,7 @@ func TestTimeOuts(t *testing.T) {
 		return s.ReadResponse(new(wire.Response), nil, "", 1000) // it may be called again
 	})
 	wait("/body", func(s *ClientStream) error {
-		_ = s.FinishWithRead()
+		_ = s.FinishWithRead(nil)
 		s.SetReadTimeout(time.Second)
 		if err := s.ReadResponse(new(wire.Response), nil, "", 1000); err != nil {
 			return err

@@ -108,7 +108,7 @@ func ask(tb testing.TB, c *ClientConn, r *wire.Request, body string) reply {
 		return reply{err: err}
 	}
 	sent := make(chan error, 1)
-	go func() { sent <- errors.Join(s.WriteBody([]byte(body)), s.FinishWithRead()) }()
+	go func() { sent <- errors.Join(s.WriteBody([]byte(body)), s.FinishWithRead(nil)) }()
 	a := finish(s)
 	if a.err != nil {
 		s.Close()

@@ -22,6 +22,9 @@ func (s *ClientStream) WriteRequest(r *wire.Request) error {
 
 // WriteBody sends bytes of the request body; small ones are gathered until FinishRequest or Flush. p is not kept.
 func (s *ClientStream) WriteBody(p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
 	if len(s.gather)+len(p) <= gatherSize {
 		if s.gather == nil {
 			s.gather = make([]byte, 0, gatherSize)
@@ -44,8 +47,8 @@ func (s *ClientStream) FinishRequest(trailers *wire.Fields) error {
 	return s.send(nil, true, block)
 }
 
-// FinishWithRead is FinishRequest for a request of which nothing was sent yet.
-func (s *ClientStream) FinishWithRead() error { return s.FinishRequest(nil) }
+// FinishWithRead is WriteBody and FinishRequest in one.
+func (s *ClientStream) FinishWithRead(body []byte) error { return s.send(body, true, nil) }
 
 // send sends what has gathered, and then p; at the end of the request also the trailers, if there are any.
 func (s *ClientStream) send(p []byte, end bool, trailers []byte) error {

@@ -57,6 +57,8 @@ var (
 	_ wire.Interrupter = (*stream)(nil)
 	_ wire.Goner       = (*stream)(nil)
 	_ wire.BodyPeeker  = (*stream)(nil)
+	_ wire.Resetter    = (*stream)(nil)
+	_ wire.Resumer     = (*stream)(nil)
 )
 
 // streams is memory and nothing else.
@@ -218,10 +220,13 @@ func (s *stream) resetLocked(code errCode, why error) {
 }
 
 // Abort implements wire.Stream.
-func (s *stream) Abort() {
+func (s *stream) Abort() { s.Reset(wire.ResetInternal) }
+
+// Reset implements wire.Resetter.
+func (s *stream) Reset(code wire.ResetError) {
 	c := s.c
 	c.mu.Lock()
-	s.resetLocked(codeInternal, errAborted)
+	s.resetLocked(errCode(code), errAborted)
 	s.failBodyLocked(errBodyGone)
 	if s.ended == nil {
 		s.ended = errAborted

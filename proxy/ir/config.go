@@ -148,7 +148,7 @@ type Canary struct {
 // Policy is how a route's requests are forwarded. It is comparable.
 type Policy struct {
 	Protocol Protocol
-	// TLS is how to speak TLS to the upstream; only with Protocol HTTPS.
+	// TLS is how to speak TLS to the upstream; only with Protocol HTTPS, AutoHTTP or GRPCS.
 	TLS UpstreamTLS
 	// Connect is the limit for dialing, Read and Send for the gap between two reads and two writes.
 	Connect, Read, Send time.Duration

@@ -34,6 +34,10 @@ const (
 	// Unsendable: the request cannot be put into words of the protocol, for example since it was rewritten
 	// to a target with white space.
 	Unsendable
+	// Refused: it did not begin with the request, which can be sent again.
+	Refused
+	// Reset: it gave the request up.
+	Reset
 )
 
 // String says what happened, for logs.
@@ -43,6 +47,7 @@ func (f Failure) String() string {
 		"connection broke while sending the request", "sending the request timed out",
 		"connection broke before a response", "waiting for the response timed out", "malformed response",
 		"response head too large", "response cut short", "protocol not supported", "request cannot be sent as it is",
+		"request refused unprocessed", "stream reset",
 	}[f]
 }
 

@@ -27,6 +27,12 @@ type Interrupter interface {
 	Interrupt()
 }
 
+// Resumer is implemented by streams whose Interrupt can be taken back: another upstream will want the rest of the body.
+type Resumer interface {
+	// Resume makes Read go on where it was before Interrupt.
+	Resume()
+}
+
 // Goner is implemented by streams that learn by themselves that their client has given them up, such as
 // one of many on a connection that stays. The forwarder asks while an exchange waits for its upstream.
 type Goner interface {
