@@ -23,23 +23,26 @@ const setup = "ip link set lo up && ip addr add " + NodeIP + "/32 dev lo && ip r
 func Inside() bool { return os.Getenv(insideEnv) != "" }
 
 // Namespaced returns the command that runs this program, with its arguments, in a network namespace of its own, or nil if
-// that cannot be had.
+// that cannot be had. Where it can, a namespace of processes comes with it: whatever happens to the program, nothing that it
+// started outlives it.
 func Namespaced() *exec.Cmd {
 	unshare, err := exec.LookPath("unshare")
 	if err != nil {
 		return nil
 	}
-	args := []string{"--net"}
-	if os.Getuid() != 0 {
-		args = append(args, "--map-root-user")
+	for _, args := range [][]string{{"--net", "--pid", "--fork", "--kill-child", "--mount-proc"}, {"--net"}} {
+		if os.Getuid() != 0 {
+			args = append(args, "--map-root-user")
+		}
+		if exec.Command(unshare, append(args, "sh", "-c", setup)...).Run() != nil {
+			continue
+		}
+		args = append(args, "sh", "-c", setup+` && exec "$0" "$@"`)
+		cmd := exec.Command(unshare, append(args, os.Args...)...)
+		cmd.Env = append(os.Environ(), insideEnv+"=1")
+		return cmd
 	}
-	if exec.Command(unshare, append(args, "sh", "-c", setup)...).Run() != nil {
-		return nil
-	}
-	args = append(args, "sh", "-c", setup+` && exec "$0" "$@"`)
-	cmd := exec.Command(unshare, append(args, os.Args...)...)
-	cmd.Env = append(os.Environ(), insideEnv+"=1")
-	return cmd
+	return nil
 }
 
 // Enter becomes this program in a network namespace of its own, unless it is in one. If none can be had it returns, and

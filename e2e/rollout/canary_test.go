@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // TestCanary brings a canary from nothing to everything, under load, promotes and deletes it.
@@ -20,7 +22,7 @@ func TestCanary(t *testing.T) {
 	c.backend(t, "next")
 	c.apply(t, c.ingress("app", "app.test", "stable"))
 	r := c.gate(t)
-	until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "app.test", 200, "stable") })
+	harness.Until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "app.test", 200, "stable") })
 	var counts [2]atomic.Int64
 	l := (&load{target: fixed(r.http), host: "app.test", rate: 200, check: func(status int, body string) error {
 		switch {
@@ -39,7 +41,7 @@ func TestCanary(t *testing.T) {
 	worst := 0.0
 	ask := &load{target: fixed(r.http), host: "app.test"}
 	for _, weight := range []int{0, 10, 50, 90, 100} {
-		change(t, c, canary, func(o *ingressType) { o.Annotations[prefix+"canary-weight"] = strconv.Itoa(weight) })
+		harness.Change(t, c, canary, func(o *ingressType) { o.Annotations[prefix+"canary-weight"] = strconv.Itoa(weight) })
 		time.Sleep(500 * time.Millisecond) // longer than any change takes
 		share := shareOf(t, ask, "next", requests)
 		if off := math.Abs(share - float64(weight)); off > worst {
@@ -47,8 +49,8 @@ func TestCanary(t *testing.T) {
 		}
 		t.Logf("weight %d: %.1f %%", weight, share)
 	}
-	change(t, c, c.ingress("app", "", ""), func(o *ingressType) { o.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name = "next" })
-	until(t, 5*time.Second, "promoted", func() bool { return answers(r.http, "app.test", 200, "next") })
+	harness.Change(t, c, c.ingress("app", "", ""), func(o *ingressType) { o.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name = "next" })
+	harness.Until(t, 5*time.Second, "promoted", func() bool { return answers(r.http, "app.test", 200, "next") })
 	c.remove(t, canary)
 	time.Sleep(500 * time.Millisecond)
 	if share := shareOf(t, ask, "next", 200); share != 100 {

@@ -11,6 +11,8 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // TestEndpointChurn changes a Service's endpoints a hundred times a second.
@@ -21,7 +23,7 @@ func TestEndpointChurn(t *testing.T) {
 	slice := c.slice("app", list...)
 	c.apply(t, c.service("app"), slice, c.ingress("app", "app.test", "app"))
 	r := c.gate(t)
-	until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "app.test", 200, "") })
+	harness.Until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "app.test", 200, "") })
 	l := (&load{target: fixed(r.http), host: "app.test", rate: 300, post: true}).start(t)
 	begin, changes := time.Now(), 0
 	for tick := time.NewTicker(10 * time.Millisecond); time.Since(begin) < length(5*time.Second, time.Minute); changes++ {
@@ -47,7 +49,7 @@ func TestPodsReplaced(t *testing.T) {
 	slice := c.slice("app", list...)
 	c.apply(t, c.service("app"), slice, c.ingress("app", "app.test", "app"))
 	r := c.controller(t, "one")
-	until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "app.test", 200, "") })
+	harness.Until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "app.test", 200, "") })
 	l := (&load{target: fixed(r.http), host: "app.test", rate: 300, post: true}).start(t)
 	publish := func(ending *pod) {
 		slice.Endpoints = endpoints(list...)
@@ -82,7 +84,7 @@ func TestPodsKilled(t *testing.T) {
 	slice := c.slice("app", list...)
 	c.apply(t, c.service("app"), slice, c.ingress("app", "app.test", "app"))
 	r := c.controller(t, "one")
-	until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "app.test", 200, "") })
+	harness.Until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "app.test", 200, "") })
 	l := (&load{target: fixed(r.http), host: "app.test", rate: 300}).start(t)
 	for range 3 {
 		time.Sleep(300 * time.Millisecond)
@@ -107,7 +109,7 @@ func TestIngressChurn(t *testing.T) {
 	c.backend(t, "b")
 	c.apply(t, c.ingress("ok", "ok.test", "a"))
 	r := c.gate(t)
-	until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "ok.test", 200, "a") })
+	harness.Until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "ok.test", 200, "a") })
 	l := (&load{target: fixed(r.http), host: "ok.test", rate: 200}).start(t)
 	var took []time.Duration
 	var mu sync.Mutex
@@ -129,7 +131,7 @@ func TestIngressChurn(t *testing.T) {
 		case step == 0:
 			c.apply(t, one)
 		case step == 1:
-			change(t, c, one, func(o *ingressType) { o.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name = "b" })
+			harness.Change(t, c, one, func(o *ingressType) { o.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name = "b" })
 		case step == 2:
 			c.remove(t, one)
 		}
@@ -183,7 +185,7 @@ func TestNothingReady(t *testing.T) {
 	var took []time.Duration
 	sees := func(what string, status int) time.Duration {
 		t.Helper()
-		return until(t, 5*time.Second, what, func() bool { return answers(r.http, "app.test", status, "") })
+		return harness.Until(t, 5*time.Second, what, func() bool { return answers(r.http, "app.test", status, "") })
 	}
 	sees("served", 200)
 	slice.Endpoints = nil
@@ -191,18 +193,18 @@ func TestNothingReady(t *testing.T) {
 		t.Fatal(err)
 	}
 	sees("scaled to zero", 503)
-	change(t, c, slice, func(o *discoveryv1.EndpointSlice) { o.Endpoints = endpoints(a) })
+	harness.Change(t, c, slice, func(o *discoveryv1.EndpointSlice) { o.Endpoints = endpoints(a) })
 	took = append(took, sees("scaled up", 200))
 	service := c.service("app")
 	c.remove(t, service)
 	sees("Service missing", 503)
-	until(t, 20*time.Second, "an Event names the Service", func() bool { return c.warned("app", "no Service nothing-ready/app") })
+	harness.Until(t, 20*time.Second, "an Event names the Service", func() bool { return c.warned("app", "no Service nothing-ready/app") })
 	c.apply(t, c.service("app"))
 	took = append(took, sees("Service back", 200))
-	change(t, c, c.service("app"), func(o *serviceType) { o.Spec.Ports[0].Port, o.Spec.Ports[0].TargetPort = 81, intstr.FromInt32(81) })
+	harness.Change(t, c, c.service("app"), func(o *serviceType) { o.Spec.Ports[0].Port, o.Spec.Ports[0].TargetPort = 81, intstr.FromInt32(81) })
 	sees("port missing", 503)
-	until(t, 20*time.Second, "an Event names the port", func() bool { return c.warned("app", "80") })
-	change(t, c, c.service("app"), func(o *serviceType) { o.Spec.Ports[0].Port, o.Spec.Ports[0].TargetPort = 80, intstr.FromInt32(80) })
+	harness.Until(t, 20*time.Second, "an Event names the port", func() bool { return c.warned("app", "80") })
+	harness.Change(t, c, c.service("app"), func(o *serviceType) { o.Spec.Ports[0].Port, o.Spec.Ports[0].TargetPort = 80, intstr.FromInt32(80) })
 	took = append(took, sees("port back", 200))
 	slowest := quantile(took, 1)
 	row.is(slowest <= time.Second, "back after at most %s",

@@ -8,20 +8,16 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // apiServer is a real API server with its etcd. Gates reach it through a relay that can be cut; tests reach it
 // directly, so that they can change things while the gates are cut off.
 type apiServer struct {
-	env        *envtest.Environment
-	client     client.Client
+	*harness.Server
 	relay      *relay
 	kubeconfig string
 }
@@ -50,25 +46,22 @@ func newServer(t *testing.T, name string) *cluster {
 	if os.Getenv(clusterEnv) != "" {
 		t.Skip("runs with an API server alone")
 	}
-	if os.Getenv(insideEnv) == "" {
-		t.Skip("needs namespaces of its own: root, or user namespaces, with unshare and ip installed")
-	}
+	harness.NeedNamespace(t)
 	if testing.Short() {
 		t.Skip("takes its time; run without -short")
 	}
-	assets := os.Getenv("KUBEBUILDER_ASSETS")
-	if assets == "" {
-		t.Skip("needs kube-apiserver and etcd: run `make test`, which builds them, or set KUBEBUILDER_ASSETS")
+	if _, missing := harness.Assets(); missing != "" {
+		t.Skip(missing)
 	}
 	if suite.server == nil {
-		server, err := startServer(assets)
+		server, err := startServer()
 		if err != nil {
 			t.Fatal(err)
 		}
 		suite.server = server
 	}
-	c := &cluster{Client: suite.server.client, apiServer: suite.server, name: name, class: name}
-	c.apply(t, namespaceObject(name), classObject(name))
+	c := &cluster{Client: suite.server.Client, apiServer: suite.server, name: name, class: name}
+	c.apply(t, namespaceObject(name), harness.Class(name, "rollout.test/"+name))
 	return c
 }
 
@@ -131,38 +124,22 @@ func (c *cluster) pods(t *testing.T, names ...string) (list []*pod) {
 }
 
 // startServer starts the API server and its relay.
-func startServer(assets string) (*apiServer, error) {
-	s := &apiServer{env: &envtest.Environment{BinaryAssetsDirectory: assets}}
-	s.env.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.96.0.0/12") // the default has room for 254
-	config, err := s.env.Start()
+func startServer() (*apiServer, error) {
+	server, err := harness.NewServer()
 	if err != nil {
 		return nil, err
 	}
-	config.QPS, config.Burst = 2000, 4000
-	scheme := runtime.NewScheme()
-	if err := clientgoscheme.AddToScheme(scheme); err != nil {
-		return nil, err
-	}
-	if s.client, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
-		return nil, err
-	}
-	if s.kubeconfig, err = s.behindRelay(config); err != nil {
+	s := &apiServer{Server: server}
+	if s.kubeconfig, err = s.behindRelay(); err != nil {
+		_ = server.Stop()
 		return nil, err
 	}
 	return s, nil
 }
 
 // behindRelay starts the relay and writes a kubeconfig that goes through it.
-func (s *apiServer) behindRelay(config *rest.Config) (string, error) {
-	user, err := s.env.AddUser(envtest.User{Name: "yett", Groups: []string{"system:masters"}}, config)
-	if err != nil {
-		return "", err
-	}
-	text, err := user.KubeConfig()
-	if err != nil {
-		return "", err
-	}
-	loaded, err := clientcmd.Load(text)
+func (s *apiServer) behindRelay() (string, error) {
+	loaded, err := clientcmd.Load(s.Kubeconfig)
 	if err != nil {
 		return "", err
 	}
@@ -198,22 +175,6 @@ func (c *cluster) remove(t *testing.T, objects ...client.Object) {
 		if err := c.Delete(context.Background(), o); err != nil {
 			t.Fatal(err)
 		}
-	}
-}
-
-// change reads an object, changes it and writes it back, again if somebody else, such as a gate that writes status, was
-// faster.
-func change[T client.Object](t *testing.T, c *cluster, o T, edit func(T)) {
-	t.Helper()
-	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		if err := c.Get(context.Background(), client.ObjectKeyFromObject(o), o); err != nil {
-			return err
-		}
-		edit(o)
-		return c.Update(context.Background(), o)
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 

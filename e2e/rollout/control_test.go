@@ -10,6 +10,8 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // TestServerAway takes the API server away from a gate under load, changes things behind its back, and gives it back.
@@ -23,12 +25,12 @@ func TestServerAway(t *testing.T) {
 		c.ingress("app", "app.test", "a"), c.ingress("moved", "moved.test", "a"), c.ingress("gone", "gone.test", "a"))
 	args := []string{"--election-ttl", "4s", "--publish-status-address", "192.0.2.1"}
 	r := c.controller(t, "one", args...)
-	until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "app.test", 200, "a") })
-	until(t, 20*time.Second, "status", func() bool { return len(c.statusOf("app")) == 1 })
+	harness.Until(t, 5*time.Second, "the host answers", func() bool { return answers(r.http, "app.test", 200, "a") })
+	harness.Until(t, 20*time.Second, "status", func() bool { return len(c.statusOf("app")) == 1 })
 	l := (&load{target: fixed(r.http), host: "app.test", rate: 200}).start(t)
 	c.relay.cut()
 	time.Sleep(time.Second)
-	change(t, c, c.ingress("moved", "", ""), func(o *ingressType) { o.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name = "b" })
+	harness.Change(t, c, c.ingress("moved", "", ""), func(o *ingressType) { o.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name = "b" })
 	c.remove(t, c.ingress("gone", "", ""))
 	c.apply(t, c.ingress("new", "new.test", "b"))
 	time.Sleep(away)
@@ -38,13 +40,13 @@ func TestServerAway(t *testing.T) {
 	if err := c.relay.mend(); err != nil {
 		t.Fatal(err)
 	}
-	back := until(t, time.Minute, "state after return", func() bool {
+	back := harness.Until(t, time.Minute, "state after return", func() bool {
 		return answers(r.http, "moved.test", 200, "b") && answers(r.http, "gone.test", 404, "") && answers(r.http, "new.test", 200, "b")
 	})
 	text, met := l.figure(t)
 	traffic.is(met, "%s", text)
 	state.is(back <= 5*time.Second, "after %s", back.Round(time.Millisecond))
-	until(t, 20*time.Second, "status of the new Ingress", func() bool { return len(c.statusOf("new")) == 1 })
+	harness.Until(t, 20*time.Second, "status of the new Ingress", func() bool { return len(c.statusOf("new")) == 1 })
 }
 
 // statusOf returns the addresses in an Ingress's status.
@@ -74,9 +76,9 @@ func TestLeaderKilled(t *testing.T) {
 	c.apply(t, c.service("a"), c.slice("a", startPod(t, "a")), c.ingress("app", "app.test", "a"))
 	args := []string{"--election-ttl", ttl.String(), "--publish-status-address", "192.0.2.1"}
 	one := c.controller(t, "one", args...)
-	until(t, 20*time.Second, "status", func() bool { return len(c.statusOf("app")) == 1 })
+	harness.Until(t, 20*time.Second, "status", func() bool { return len(c.statusOf("app")) == 1 })
 	two := c.controller(t, "two", args...)
-	until(t, 20*time.Second, "a leader", func() bool { return c.holder() == "one" })
+	harness.Until(t, 20*time.Second, "a leader", func() bool { return c.holder() == "one" })
 	var flaps, looks atomic.Int64
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
@@ -89,12 +91,12 @@ func TestLeaderKilled(t *testing.T) {
 		}
 	}()
 	one.kill()
-	took := until(t, 2*ttl, "a new leader", func() bool { return c.holder() == "two" })
+	took := harness.Until(t, 2*ttl, "a new leader", func() bool { return c.holder() == "two" })
 	c.apply(t, c.ingress("new", "new.test", "a"))
-	status := until(t, 10*time.Second, "status of a new Ingress", func() bool { return len(c.statusOf("new")) == 1 })
+	status := harness.Until(t, 10*time.Second, "status of a new Ingress", func() bool { return len(c.statusOf("new")) == 1 })
 	c.controller(t, "three", args...)
 	two.stop(t) // gives the Lease back; others run, so the status stays
-	handed := until(t, 2*ttl, "a third leader", func() bool { return c.holder() == "three" })
+	handed := harness.Until(t, 2*ttl, "a third leader", func() bool { return c.holder() == "three" })
 	stop()
 	leader.is(took <= ttl, "after %s, status of a new Ingress %s later; handed over in %s", took.Round(10*time.Millisecond), status.Round(10*time.Millisecond), handed.Round(10*time.Millisecond))
 	steady.is(flaps.Load() == 0 && looks.Load() > 0, "%d of %d looks differ", flaps.Load(), looks.Load())
@@ -116,13 +118,13 @@ func TestOldestClaimWins(t *testing.T) {
 		if !answers(r.http, "app.test", 200, "old") {
 			wrong = append(wrong, name)
 		}
-		change(t, c, c.ingress("app", "", ""), func(o *ingressType) { o.Labels = map[string]string{"touched": name} })
+		harness.Change(t, c, c.ingress("app", "", ""), func(o *ingressType) { o.Labels = map[string]string{"touched": name} })
 		time.Sleep(300 * time.Millisecond)
 		if !answers(r.http, "app.test", 200, "old") {
 			wrong = append(wrong, name+" after an update")
 		}
 	}
-	until(t, 20*time.Second, "an Event on the loser", func() bool { return other.warned("app", c.name+"/app") })
+	harness.Until(t, 20*time.Second, "an Event on the loser", func() bool { return other.warned("app", c.name+"/app") })
 	c.remove(t, c.ingress("app", "", ""))
 	row.is(len(wrong) == 0, "wrong: %d%v", len(wrong), wrong)
 }

@@ -14,10 +14,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 const (
@@ -103,18 +102,11 @@ func (c *cluster) leave(t *testing.T) {
 
 // begin connects, and installs the gate, which is a row of its own.
 func (c *live) begin(t *testing.T) error {
-	config, err := clientcmd.BuildConfigFromFlags("", c.kubeconfig)
+	given, err := harness.GivenCluster(c.kubeconfig)
 	if err != nil {
 		return err
 	}
-	config.QPS, config.Burst = 2000, 4000
-	scheme := runtime.NewScheme()
-	if err := clientgoscheme.AddToScheme(scheme); err != nil {
-		return err
-	}
-	if c.client, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
-		return err
-	}
+	c.client = given.Client
 	row := promise(t, "helm install, two replicas", "ready within 60 s")
 	begin := time.Now()
 	if _, err := c.tryHelm("install", gateName, chart, "--namespace", gateName, "--create-namespace", "--values", "testdata/values.yaml", "--wait", "--timeout", "120s"); err != nil {
@@ -164,16 +156,16 @@ func (c *live) gate() *replica {
 func (c *cluster) livePods(t *testing.T, names []string) (list []*pod) {
 	t.Helper()
 	for _, name := range names {
-		o := &corev1.Pod{ObjectMeta: meta(c.name, name), Spec: corev1.PodSpec{
+		o := &corev1.Pod{ObjectMeta: harness.Meta(c.name, name), Spec: corev1.PodSpec{
 			Containers: []corev1.Container{{Name: "echo", Image: "localhost/echo:e2e", ImagePullPolicy: corev1.PullIfNotPresent,
 				Env: []corev1.EnvVar{{Name: "ECHO_NAME", Value: name}}}},
 		}}
 		o.Labels = map[string]string{"app": name}
-		until(t, 20*time.Second, "the default service account", func() bool { return c.Create(context.Background(), o) == nil })
+		harness.Until(t, 20*time.Second, "the default service account", func() bool { return c.Create(context.Background(), o) == nil })
 	}
 	for _, name := range names {
 		var o corev1.Pod
-		until(t, time.Minute, "pod "+name, func() bool {
+		harness.Until(t, time.Minute, "pod "+name, func() bool {
 			return c.Get(context.Background(), client.ObjectKey{Namespace: c.name, Name: name}, &o) == nil && podReady(&o)
 		})
 		list = append(list, &pod{name: name, ip: o.Status.PodIP})
@@ -197,7 +189,7 @@ func deployed(t *testing.T) *cluster {
 	l := installed(t)
 	l.kubectl(t, "apply", "-f", "testdata/app.yaml")
 	l.kubectl(t, "-n", appNamespace, "rollout", "status", "deployment/echo", "--timeout=120s")
-	until(t, 10*time.Second, "the host answers", func() bool { return answers(l.http, "app.test", 200, "") })
+	harness.Until(t, 10*time.Second, "the host answers", func() bool { return answers(l.http, "app.test", 200, "") })
 	time.Sleep(settle)
 	return &cluster{Client: l.client, live: l, name: appNamespace, class: gateName}
 }

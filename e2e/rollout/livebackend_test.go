@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // TestLiveBackend rolls, scales and kills the pods of a backend.
@@ -59,19 +61,19 @@ func TestLiveNothingReady(t *testing.T) {
 	t.Cleanup(func() { scale("3") })
 	sees := func(what string, status int) time.Duration {
 		t.Helper()
-		return until(t, 20*time.Second, what, func() bool { return answers(c.live.http, "app.test", status, "") })
+		return harness.Until(t, 20*time.Second, what, func() bool { return answers(c.live.http, "app.test", status, "") })
 	}
 	scale("0")
 	sees("scaled to zero", 503)
 	scale("1")
-	until(t, time.Minute, "a ready pod", func() bool {
+	harness.Until(t, time.Minute, "a ready pod", func() bool {
 		var list corev1.PodList
 		err := c.List(context.Background(), &list, client.InNamespace(appNamespace), client.MatchingLabels{"app": "echo"})
 		return err == nil && slices.ContainsFunc(list.Items, func(o corev1.Pod) bool { return o.DeletionTimestamp == nil && podReady(&o) })
 	})
 	scaled := sees("scaled up", 200)
 
-	service := &corev1.Service{ObjectMeta: meta(appNamespace, "echo")}
+	service := &corev1.Service{ObjectMeta: harness.Meta(appNamespace, "echo")}
 	if err := c.Get(context.Background(), client.ObjectKeyFromObject(service), service); err != nil {
 		t.Fatal(err)
 	}
@@ -79,16 +81,16 @@ func TestLiveNothingReady(t *testing.T) {
 	again.Spec.ClusterIP, again.Spec.ClusterIPs = "", nil
 	c.remove(t, service)
 	sees("Service missing", 503)
-	until(t, 20*time.Second, "an Event names the Service", func() bool { return c.warned("echo", "no Service "+appNamespace+"/echo") })
+	harness.Until(t, 20*time.Second, "an Event names the Service", func() bool { return c.warned("echo", "no Service "+appNamespace+"/echo") })
 	c.apply(t, again)
 	back := sees("Service back", 200)
 
 	port := func(n int32) {
-		change(t, c, c.service("echo"), func(o *serviceType) { o.Spec.Ports[0].Port, o.Spec.Ports[0].TargetPort = n, intstr.FromInt32(podPort) })
+		harness.Change(t, c, c.service("echo"), func(o *serviceType) { o.Spec.Ports[0].Port, o.Spec.Ports[0].TargetPort = n, intstr.FromInt32(podPort) })
 	}
 	port(81)
 	sees("port missing", 503)
-	until(t, 20*time.Second, "an Event names the port", func() bool { return c.warned("echo", "80") })
+	harness.Until(t, 20*time.Second, "an Event names the port", func() bool { return c.warned("echo", "80") })
 	port(80)
 	ported := sees("port back", 200)
 	row.is(max(scaled, back, ported) <= time.Second, "back after %s, %s, %s", scaled.Round(time.Millisecond), back.Round(time.Millisecond), ported.Round(time.Millisecond))

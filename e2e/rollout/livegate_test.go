@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // moved promises the two rows of a scenario that replaces the replicas of the gate, and returns what runs it: under
@@ -82,7 +84,7 @@ func TestLiveLeaderKilled(t *testing.T) {
 		return name
 	}
 	want := c.live.kubectl(t, "-n", gateName, "get", "service", gateWorkload, "-o", "jsonpath={.spec.clusterIP}")
-	until(t, 30*time.Second, "status is the Service's address", func() bool { return joined(c.statusOf("echo")) == want })
+	harness.Until(t, 30*time.Second, "status is the Service's address", func() bool { return joined(c.statusOf("echo")) == want })
 	old := holder()
 	var flaps, looks atomic.Int64
 	ctx, stop := context.WithCancel(context.Background())
@@ -98,7 +100,7 @@ func TestLiveLeaderKilled(t *testing.T) {
 	l := c.live.load(t)
 	begin := time.Now()
 	c.live.kubectl(t, "-n", gateName, "delete", "pod", old, "--grace-period=0", "--force", "--wait=false")
-	until(t, time.Minute, "a new leader", func() bool {
+	harness.Until(t, time.Minute, "a new leader", func() bool {
 		now := holder()
 		return now != "" && now != old
 	})

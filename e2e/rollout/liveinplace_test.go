@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // oldRelease is the release of ingress-nginx that is switched, and its namespace.
@@ -35,13 +37,13 @@ func TestLiveInPlace(t *testing.T) {
 	class := "nginx"
 	ingress.Spec.IngressClassName = &class
 	c.apply(t, ingress)
-	until(t, 10*time.Second, "the old release answers", func() bool { return answers(address, "app.test", 200, oldRelease) })
+	harness.Until(t, 10*time.Second, "the old release answers", func() bool { return answers(address, "app.test", 200, oldRelease) })
 	before := live.identities(t)
 
 	l := (&load{target: fixed(address), host: "app.test", rate: 100}).start(t)
 	live.helm(t, "upgrade", oldRelease, chart, "--namespace", oldNamespace, "--values", values, "--set", "nameOverride="+oldRelease,
 		"--set", "yett.image.registry=localhost,yett.image.image=yett", "--wait", "--timeout", "170s")
-	until(t, 30*time.Second, "yett answers", func() bool { return answers(address, "app.test", 200, "app") })
+	harness.Until(t, 30*time.Second, "yett answers", func() bool { return answers(address, "app.test", 200, "app") })
 	time.Sleep(8 * time.Second) // the old pods go after five
 	text, met := l.figure(t)
 	kept := live.identities(t)
@@ -49,7 +51,7 @@ func TestLiveInPlace(t *testing.T) {
 
 	l = (&load{target: fixed(address), host: "app.test", rate: 100}).start(t)
 	live.helm(t, "rollback", oldRelease, "1", "--namespace", oldNamespace, "--wait", "--timeout", "170s")
-	until(t, 30*time.Second, "the old release answers again", func() bool { return answers(address, "app.test", 200, oldRelease) })
+	harness.Until(t, 30*time.Second, "the old release answers again", func() bool { return answers(address, "app.test", 200, oldRelease) })
 	time.Sleep(15 * time.Second) // yett's shutdown grace period and its last requests
 	text, met = l.figure(t)
 	kept = live.identities(t)

@@ -5,6 +5,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // TestLiveServerDown ends the API server and etcd and starts them again.
@@ -35,13 +37,13 @@ func TestLiveServerDown(t *testing.T) {
 	time.Sleep(away)
 	turn("start", "etcd", "apiserver")
 	const key = prefix + "permanent-redirect"
-	until(t, time.Minute, "the API server is back", func() bool {
+	harness.Until(t, time.Minute, "the API server is back", func() bool {
 		_, err := c.try("-n", appNamespace, "annotate", "--overwrite", "ingress", "echo", key+"=https://elsewhere.test")
 		return err == nil
 	})
-	back := until(t, time.Minute, "a change after its return", func() bool { return answers(c.http, "app.test", 301, "") })
+	back := harness.Until(t, time.Minute, "a change after its return", func() bool { return answers(c.http, "app.test", 301, "") })
 	c.kubectl(t, "-n", appNamespace, "annotate", "ingress", "echo", key+"-")
-	until(t, 5*time.Second, "and back", func() bool { return answers(c.http, "app.test", 200, "") })
+	harness.Until(t, 5*time.Second, "and back", func() bool { return answers(c.http, "app.test", 200, "") })
 	text, met := l.figure(t)
 	requests.is(met, "%s", text)
 	state.is(back <= 5*time.Second, "after %s", back.Round(time.Millisecond))

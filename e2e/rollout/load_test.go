@@ -35,6 +35,7 @@ type load struct {
 	sent   int
 	failed []string
 	took   []time.Duration
+	slept  time.Duration // how long, at most, this program itself was held up
 	stop   context.CancelFunc
 	done   sync.WaitGroup
 }
@@ -67,6 +68,10 @@ func (l *load) run(ctx context.Context) {
 			return
 		case <-time.After(time.Until(due)):
 		}
+		held := time.Since(due)
+		l.mu.Lock()
+		l.slept = max(l.slept, held)
+		l.mu.Unlock()
 		l.done.Add(1)
 		go func() {
 			defer l.done.Done()
@@ -177,7 +182,7 @@ func (l *load) figure(t *testing.T) (text string, met bool) {
 	t.Helper()
 	sent, failed, p99 := l.finish()
 	if failed > 0 {
-		t.Logf("failures:\n%s", strings.Join(l.failed[:min(failed, 12)], "\n"))
+		t.Logf("failures; the machine held the client up for as much as %s:\n%s", l.slept, strings.Join(l.failed[:min(failed, 12)], "\n"))
 	}
 	return fmt.Sprintf("%d of %d failed, p99 %s", failed, sent, p99.Round(100*time.Microsecond)), failed == 0 && sent > 0
 }

@@ -4,13 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
-	"sigs.k8s.io/controller-runtime/pkg/log"
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // shared is what the tests share. Fields are set once, before the first test that reads them.
@@ -27,7 +25,7 @@ var suite shared
 func (s *shared) end() error {
 	var failed error
 	if s.server != nil {
-		failed = s.server.env.Stop()
+		failed = s.server.Stop()
 	}
 	if s.live != nil {
 		failed = errors.Join(failed, s.live.end())
@@ -37,12 +35,11 @@ func (s *shared) end() error {
 
 // TestMain runs this program again where the tests belong: in namespaces of its own, unless there is a cluster to run them in.
 func TestMain(m *testing.M) {
-	log.SetLogger(logr.Discard())
 	if path := os.Getenv(tableEnv); path != "" {
 		os.Exit(showTable(path))
 	}
-	if os.Getenv(insideEnv) == "" && os.Getenv(clusterEnv) == "" {
-		enterNamespace()
+	if os.Getenv(clusterEnv) == "" {
+		harness.Enter()
 	}
 	os.Exit(run(m))
 }
@@ -77,7 +74,7 @@ func run(m *testing.M) int {
 		defer suite.report.file.Close()
 	}
 	if os.Getenv(clusterEnv) == "" {
-		if err := build(suite.binary, "../../cmd/yett"); err != nil {
+		if err := harness.Build(suite.binary, "./cmd/yett"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -93,16 +90,6 @@ func run(m *testing.M) int {
 	return code
 }
 
-// build makes a static binary.
-func build(out, source string) error {
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, source)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build %s: %w\n%s", source, err, text)
-	}
-	return nil
-}
-
 // full reports whether scenarios run at their full length.
 func full() bool { return os.Getenv("YETT_ROLLOUT") == "full" }
 
@@ -112,18 +99,4 @@ func length[T int | time.Duration](short, long T) T {
 		return long
 	}
 	return short
-}
-
-// until asks again and again until the answer is as wanted, and returns how long that took. It fails the test
-// after the limit.
-func until(t *testing.T, limit time.Duration, what string, ok func() bool) time.Duration {
-	t.Helper()
-	start := time.Now()
-	for !ok() {
-		if time.Since(start) > limit {
-			t.Fatalf("%s: not within %s", what, limit)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-	return time.Since(start)
 }

@@ -8,6 +8,8 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // prefix begins the keys of annotations.
@@ -15,22 +17,13 @@ const prefix = "nginx.ingress.kubernetes.io/"
 
 func contains(text, part string) bool { return strings.Contains(text, part) }
 
-func meta(namespace, name string) metav1.ObjectMeta {
-	return metav1.ObjectMeta{Namespace: namespace, Name: name}
-}
-
-// classObject is the class of one scenario.
-func classObject(name string) *networkingv1.IngressClass {
-	return &networkingv1.IngressClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: networkingv1.IngressClassSpec{Controller: "rollout.test/" + name}}
-}
-
 func (c *cluster) service(name string) *corev1.Service {
-	return &corev1.Service{ObjectMeta: meta(c.name, name), Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(podPort)}}}}
+	return &corev1.Service{ObjectMeta: harness.Meta(c.name, name), Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(podPort)}}}}
 }
 
 // slice makes a Service's EndpointSlice out of ready pods.
 func (c *cluster) slice(service string, list ...*pod) *discoveryv1.EndpointSlice {
-	o := &discoveryv1.EndpointSlice{ObjectMeta: meta(c.name, service+"-1"), AddressType: discoveryv1.AddressTypeIPv4}
+	o := &discoveryv1.EndpointSlice{ObjectMeta: harness.Meta(c.name, service+"-1"), AddressType: discoveryv1.AddressTypeIPv4}
 	o.Labels = map[string]string{discoveryv1.LabelServiceName: service}
 	port, portName := int32(podPort), "http"
 	o.Ports = []discoveryv1.EndpointPort{{Name: &portName, Port: &port}}
@@ -50,7 +43,7 @@ func endpoints(list ...*pod) (out []discoveryv1.Endpoint) {
 // ingress sends a host to a Service.
 func (c *cluster) ingress(name, host, service string) *networkingv1.Ingress {
 	path := networkingv1.PathTypePrefix
-	return &networkingv1.Ingress{ObjectMeta: meta(c.name, name), Spec: networkingv1.IngressSpec{
+	return &networkingv1.Ingress{ObjectMeta: harness.Meta(c.name, name), Spec: networkingv1.IngressSpec{
 		IngressClassName: &c.class,
 		Rules: []networkingv1.IngressRule{{Host: host, IngressRuleValue: networkingv1.IngressRuleValue{
 			HTTP: &networkingv1.HTTPIngressRuleValue{Paths: []networkingv1.HTTPIngressPath{{Path: "/", PathType: &path,

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // replica is a running yett.
@@ -32,7 +34,7 @@ func (c *cluster) controller(t *testing.T, name string, more ...string) *replica
 	r := &replica{name: name, done: make(chan struct{}), begun: time.Now()}
 	r.cmd = exec.Command(suite.binary, append([]string{"controller", "--kubeconfig", c.kubeconfig,
 		"--controller-class", "rollout.test/" + c.name, "--ingress-class", c.name, "--http-port", "0", "--https-port", "0",
-		"--healthz-port", "0", "--healthz-host", nodeIP, "--bind-address", nodeIP, "--profiling=false", "--election-id", c.name}, more...)...)
+		"--healthz-port", "0", "--healthz-host", harness.NodeIP, "--bind-address", harness.NodeIP, "--profiling=false", "--election-id", c.name}, more...)...)
 	r.cmd.Env = append(os.Environ(), "POD_NAME="+name, "POD_NAMESPACE="+c.name)
 	stderr, err := r.cmd.StderrPipe()
 	if err != nil {
@@ -51,7 +53,7 @@ func (c *cluster) controller(t *testing.T, name string, more ...string) *replica
 	case <-time.After(60 * time.Second):
 		t.Fatalf("yett does not serve:\n%s", r.log())
 	}
-	until(t, 60*time.Second, "ready", r.ready)
+	harness.Until(t, 60*time.Second, "ready", r.ready)
 	return r
 }
 

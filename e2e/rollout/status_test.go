@@ -11,6 +11,8 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // published returns a Service of a type with all the addresses it may have.
@@ -88,7 +90,7 @@ func (c *cluster) node(t *testing.T, name, external, internal string, ready bool
 	if err := c.Status().Update(context.Background(), node); err != nil {
 		t.Fatal(err)
 	}
-	pod := &corev1.Pod{ObjectMeta: meta(c.name, name), Spec: corev1.PodSpec{NodeName: name, Containers: []corev1.Container{{Name: "controller", Image: "yett"}}}}
+	pod := &corev1.Pod{ObjectMeta: harness.Meta(c.name, name), Spec: corev1.PodSpec{NodeName: name, Containers: []corev1.Container{{Name: "controller", Image: "yett"}}}}
 	pod.Labels = map[string]string{"app.kubernetes.io/name": "yett"}
 	c.apply(t, pod)
 	t.Cleanup(func() {
@@ -113,8 +115,8 @@ func TestBrokenObjects(t *testing.T) {
 	c.apply(t, c.ingress("ok", "ok.test", "a"))
 	r := c.gate(t, "--publish-status-address", "192.0.2.1")
 	l := (&load{target: fixed(r.http), host: "ok.test", rate: 50}).start(t)
-	c.apply(t, &corev1.Secret{ObjectMeta: meta(c.name, "empty"), Data: map[string][]byte{"other": []byte("x")}},
-		&corev1.Secret{ObjectMeta: meta(c.name, "garbage"), Data: map[string][]byte{"auth": []byte("\x00:::\nno colon"), "ca.crt": []byte("not PEM")}})
+	c.apply(t, &corev1.Secret{ObjectMeta: harness.Meta(c.name, "empty"), Data: map[string][]byte{"other": []byte("x")}},
+		&corev1.Secret{ObjectMeta: harness.Meta(c.name, "garbage"), Data: map[string][]byte{"auth": []byte("\x00:::\nno colon"), "ca.crt": []byte("not PEM")}})
 	cases := []struct {
 		key, value, beside string
 		want               []int

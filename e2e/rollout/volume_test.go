@@ -13,6 +13,8 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // TestVolume starts a gate on a cluster with many Ingresses.
@@ -55,7 +57,7 @@ func TestVolume(t *testing.T) {
 	for i := range 10 {
 		host := fmt.Sprintf("further%d.test", i)
 		c.apply(t, c.ingress(fmt.Sprintf("further%d", i), host, "alone"))
-		took = append(took, until(t, 10*time.Second, "a further change", func() bool { return answers(r.http, host, 200, "a") }))
+		took = append(took, harness.Until(t, 10*time.Second, "a further change", func() bool { return answers(r.http, host, 200, "a") }))
 	}
 	loaded.is(ready <= 15*time.Second, "ready after %s, %d MiB, then %d MiB", ready.Round(10*time.Millisecond), memory, resident(t, r))
 	slowest := quantile(took, 1)
