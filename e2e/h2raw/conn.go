@@ -243,6 +243,23 @@ func (c *Conn) End() string {
 	return "closed"
 }
 
+// Drain reads frames and forgets them until GOAWAY comes, or the end, which it returns as End does. Meanwhile another goroutine may
+// call Write and Send; nothing else of the Conn works any more.
+func (c *Conn) Drain() string {
+	for {
+		_ = c.conn.SetReadDeadline(time.Now().Add(Wait))
+		f, err := ReadFrame(c.r)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return "open"
+		case err != nil:
+			return "closed"
+		case f.Type == GoAway && len(f.Payload) >= 8:
+			return "GOAWAY " + Code(binary.BigEndian.Uint32(f.Payload[4:])).String()
+		}
+	}
+}
+
 // wrong notes what a server must not do.
 func (c *Conn) wrong(section, format string, args ...any) {
 	c.tb.Helper()
