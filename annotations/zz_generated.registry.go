@@ -31,6 +31,7 @@ import (
 	"github.com/yettproxy/yett/annotations/retry"
 	"github.com/yettproxy/yett/annotations/rewrite"
 	"github.com/yettproxy/yett/annotations/snippets"
+	"github.com/yettproxy/yett/annotations/streams"
 	"github.com/yettproxy/yett/annotations/timeouts"
 	"github.com/yettproxy/yett/annotations/tlssettings"
 	"github.com/yettproxy/yett/annotations/unsupported"
@@ -63,6 +64,7 @@ func Families() []feature.Family {
 		ratelimit.Family,
 		retry.Family,
 		snippets.Family,
+		streams.Family,
 		timeouts.Family,
 		tlssettings.Family,
 		unsupported.Family,

@@ -19,6 +19,7 @@ import (
 	"github.com/yettproxy/yett/proxy/listen"
 	"github.com/yettproxy/yett/proxy/observe"
 	"github.com/yettproxy/yett/proxy/route"
+	"github.com/yettproxy/yett/proxy/stream"
 	"github.com/yettproxy/yett/proxy/upstream"
 	"github.com/yettproxy/yett/proxy/wire"
 )
@@ -30,6 +31,8 @@ type Options struct {
 	HTTP, HTTPS []string
 	// HTTP3 also speaks HTTP/3, on the UDP ports of HTTPS.
 	HTTP3 bool
+	// StreamHosts are the addresses on which the ports of TCP and UDP services are opened; nil for all.
+	StreamHosts []string
 	// HealthPath is answered 200 on the catch-all host unless a rule claims it (--health-check-path).
 	HealthPath string
 	// Metrics count requests; nil for none.
@@ -65,12 +68,16 @@ type Proxy struct {
 	certs     *certs.Store
 	forwarder *forward.Forwarder
 	listener  *listen.Listener
+	streams   *stream.Server
 	engines   *engines
 	http3     *http3.Server // nil if it is not spoken
 	log       *observe.AccessLog
 	sink      *logSink
-	unmatched *observe.RouteMetrics
-	clock     clock
+	// streamLog and streamSink are those of TCP and UDP services.
+	streamLog  *observe.AccessLog
+	streamSink *logSink
+	unmatched  *observe.RouteMetrics
+	clock      clock
 	// dispositions holds *disposition.
 	dispositions sync.Pool
 
@@ -92,10 +99,11 @@ func New(o Options) (*Proxy, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	sink := &logSink{stream: o.Log}
+	sink, streamSink := &logSink{stream: o.Log}, &logSink{stream: o.Log}
 	p := &Proxy{
 		options: o, registry: upstream.NewRegistry(), state: filter.NewState(), certs: store,
 		sink: sink, log: observe.NewAccessLog(sink, observe.LogOptions{}), unmatched: o.Metrics.Unmatched(),
+		streamSink: streamSink, streamLog: observe.NewAccessLog(streamSink, observe.LogOptions{Shards: 1}),
 		dispositions: sync.Pool{New: func() any { return new(disposition) }},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
@@ -107,8 +115,11 @@ func New(o Options) (*Proxy, error) {
 	if err != nil {
 		p.cancel()
 		p.forwarder.Close()
-		return nil, errors.Join(err, p.log.Close())
+		return nil, errors.Join(err, p.log.Close(), p.streamLog.Close())
 	}
+	p.streams = stream.New(stream.Options{
+		Hosts: o.StreamHosts, Registry: p.registry, MaxConnections: o.MaxConnections, Log: p.streamLog, Errors: o.Errors,
+	})
 	err = p.listenQUIC()
 	p.Apply(&ir.Config{Settings: ir.DefaultSettings()})
 	if err != nil {
@@ -128,7 +139,12 @@ func (p *Proxy) Listener() *listen.Listener { return p.listener }
 func (p *Proxy) Certificates() *certs.Store { return p.certs }
 
 // DroppedLogLines is how many access-log lines found no room.
-func (p *Proxy) DroppedLogLines() uint64 { return p.log.Dropped() }
+func (p *Proxy) DroppedLogLines() uint64 { return p.log.Dropped() + p.streamLog.Dropped() }
+
+// Streams counts what goes through TCP and UDP services, and what is passed through.
+func (p *Proxy) Streams() (ports []observe.StreamStats, passed observe.StreamStats) {
+	return p.streams.Stats()
+}
 
 // Problem is something in a Config that could not be put to work.
 type Problem struct {
@@ -174,10 +190,25 @@ func (p *Proxy) Apply(cfg *ir.Config) []Problem {
 	p.listener.Configure(listen.Policy{
 		ProxyProtocol: s.trust.settings.ProxyProtocol, HeaderTimeout: s.trust.settings.ProxyTimeout, Trusted: s.trust.trusts,
 	})
+	for _, err := range p.applyStreams(cfg, s.trust) {
+		problems = append(problems, Problem{Reason: err.Error()})
+	}
 	p.registry.Sweep(func(k upstream.Key) bool { return p.upstreams[k] })
 	p.state.Sweep()
 	p.options.Metrics.Sweep()
 	return problems
+}
+
+// applyStreams opens and closes the ports of TCP and UDP services.
+func (p *Proxy) applyStreams(cfg *ir.Config, t *trust) []error {
+	settings := stream.Settings{
+		StreamSettings: cfg.Settings.Stream, HeaderTimeout: t.settings.ProxyTimeout, Trusted: t.trusts, Drain: cfg.Settings.DrainTimeout,
+	}
+	errs := p.streams.Apply(cfg.Streams, settings)
+	if err := p.streamSink.use(settings.LogPath); err != nil {
+		errs = append(errs, err)
+	}
+	return errs
 }
 
 // configureUpstreams tells the upstreams how to balance.
@@ -197,6 +228,7 @@ func (p *Proxy) Start() {
 	if p.http3 != nil {
 		p.http3.Start(p.ctx)
 	}
+	p.streams.Start()
 }
 
 // Drain ends the proxy without losing a request: connections are told to go elsewhere while new ones are
@@ -206,10 +238,13 @@ func (p *Proxy) Drain(ctx context.Context, grace time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, grace+p.current.Load().drain)
 	defer cancel()
 	p.engines.http2.Shutdown()
+	streams := make(chan error, 1)
+	go func() { streams <- p.streams.Drain(ctx, grace) }()
 	err := p.drainAll(ctx, grace)
+	err = errors.Join(err, <-streams)
 	p.cancel()
 	p.forwarder.Close()
-	return errors.Join(err, p.log.Close())
+	return errors.Join(err, p.log.Close(), p.streamLog.Close())
 }
 
 // limits are those of the current snapshot; the engine asks before each head.

@@ -26,7 +26,7 @@ var Family = feature.Family{
 		},
 		{
 			Name: "disable-http-access-log", Type: "bool", Default: "false",
-			Doc: "Writes no access log of HTTP requests, the only one there is.",
+			Doc: "Writes no access log of HTTP requests.",
 		},
 		{
 			Name: "log-format-upstream", Type: "text with variables",

@@ -12,12 +12,6 @@ var telemetrySettings = alike("Part of OpenTelemetry.", "OpenTelemetry is not th
 	"otel-sampler-parent-based", "otel-max-queuesize", "otel-schedule-delay-millis", "otel-max-export-batch-size",
 	"opentelemetry-config")
 
-// streamSettings are ConfigMap keys about TCP and UDP services.
-var streamSettings = alike("Part of TCP and UDP services.", "TCP and UDP services are not there yet", false,
-	"proxy-stream-timeout", "proxy-stream-next-upstream", "proxy-stream-next-upstream-timeout",
-	"proxy-stream-next-upstream-tries", "proxy-stream-responses", "log-format-stream", "stream-access-log-path",
-	"disable-stream-access-log")
-
 // logSettings are ConfigMap keys about logs that we do not write.
 var logSettings = slices.Concat(
 	alike("In nginx, where and how much it writes to its error log.", "Yett writes its own log to standard error, see --v", true,

@@ -12,7 +12,7 @@ var Family = feature.Family{
 	Name:     "unsupported",
 	Doc:      "What ingress-nginx has and Yett does not. Everything here is accepted and reported.",
 	Keys:     slices.Concat(firewall, traffic, telemetry, nginxOnly),
-	Settings: slices.Concat(telemetrySettings, streamSettings, logSettings, otherSettings, tuning()),
+	Settings: slices.Concat(telemetrySettings, logSettings, otherSettings, tuning()),
 	Apply:    func(in *feature.Reader, _ *feature.Intent) { applyFirewall(in) },
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -94,6 +95,8 @@ func (o *options) caches(ctx context.Context, reader client.Reader, log logr.Log
 	}{
 		// The ConfigMap names others, of any name.
 		{"--configmap", o.configMap, &corev1.ConfigMap{}, &corev1.ConfigMapList{}, false},
+		{"--tcp-services-configmap", o.tcpServices, &corev1.ConfigMap{}, &corev1.ConfigMapList{}, false},
+		{"--udp-services-configmap", o.udpServices, &corev1.ConfigMap{}, &corev1.ConfigMapList{}, false},
 		{"--default-ssl-certificate", o.defaultCertificate, &corev1.Secret{}, &corev1.SecretList{}, true},
 		{"--default-backend-service", o.defaultBackend, &corev1.Service{}, &corev1.ServiceList{}, true},
 		{"--default-backend-service", o.defaultBackend, &discoveryv1.EndpointSlice{}, &discoveryv1.EndpointSliceList{}, false},
@@ -113,8 +116,19 @@ func (o *options) caches(ctx context.Context, reader client.Reader, log logr.Log
 		case refused:
 			log.Info("may not be read", "flag", k.flag, "value", k.value, "consequence", "it is taken for missing")
 		default:
-			byObject[k.object] = cache.ByObject{Namespaces: map[string]cache.Config{o.watchNamespace: {}, name.Namespace: beyond}}
+			widen(byObject, k.object, o.watchNamespace, name.Namespace, beyond)
 		}
 	}
 	return byObject, nil
+}
+
+// widen has objects of a kind read in one more namespace than before.
+func widen(byObject map[client.Object]cache.ByObject, object client.Object, watched, namespace string, beyond cache.Config) {
+	for known, read := range byObject {
+		if reflect.TypeOf(known) == reflect.TypeOf(object) {
+			read.Namespaces[namespace] = beyond
+			return
+		}
+	}
+	byObject[object] = cache.ByObject{Namespaces: map[string]cache.Config{watched: {}, namespace: beyond}}
 }

@@ -18,6 +18,7 @@ type options struct {
 	withoutClass, classByName       bool
 	annotationsPrefix               string
 	configMap                       string
+	tcpServices, udpServices        string
 	defaultBackend                  string
 	defaultCertificate              string
 	disableCatchAll                 bool
@@ -65,6 +66,8 @@ func (o *options) addServing(f *pflag.FlagSet) {
 	f.BoolVar(&o.classByName, "ingress-class-by-name", false, "also serve IngressClasses by their name")
 	f.StringVar(&o.annotationsPrefix, "annotations-prefix", "nginx.ingress.kubernetes.io", "prefix of the annotations; yett.ingress.kubernetes.io is always understood too")
 	f.StringVar(&o.configMap, "configmap", "", "namespace/name of the ConfigMap with global settings")
+	f.StringVar(&o.tcpServices, "tcp-services-configmap", "", "namespace/name of the ConfigMap of TCP ports that are handed to Services")
+	f.StringVar(&o.udpServices, "udp-services-configmap", "", "namespace/name of the ConfigMap of UDP ports that are handed to Services")
 	f.StringVar(&o.defaultBackend, "default-backend-service", "", "namespace/name of the Service for requests that no rule matches")
 	f.StringVar(&o.defaultCertificate, "default-ssl-certificate", "", "namespace/name of the TLS Secret shown where no other fits")
 	f.BoolVar(&o.disableCatchAll, "disable-catch-all", false, "ignore Ingresses with a defaultBackend")
@@ -140,8 +143,6 @@ var accepted = []struct{ name, why string }{
 	{"stream-port", "there is no nginx process to configure"},
 	{"sync-period", "caches are never resynchronised by the clock"},
 	{"sync-rate-limit", "changes are applied within milliseconds"},
-	{"tcp-services-configmap", "not there yet"},
-	{"udp-services-configmap", "not there yet"},
 	{"alsologtostderr", "logs go to standard error"},
 	{"logtostderr", "logs go to standard error"},
 	{"stderrthreshold", "logs go to standard error"},
@@ -195,6 +196,7 @@ func (o *options) validate() error {
 	}
 	names := map[string]string{
 		"--configmap": o.configMap, "--default-backend-service": o.defaultBackend,
+		"--tcp-services-configmap": o.tcpServices, "--udp-services-configmap": o.udpServices,
 		"--default-ssl-certificate": o.defaultCertificate, "--publish-service": o.publishService,
 	}
 	for flag, v := range names {

@@ -88,7 +88,7 @@ func newGate(o *options, log logr.Logger, identity observe.Options, accessLog io
 	}
 	p, err := proxy.New(proxy.Options{
 		HTTP: bind(o.bindAddresses, o.httpPort), HTTPS: bind(o.bindAddresses, o.httpsPort), HTTP3: o.http3,
-		HealthPath: o.healthPath, Metrics: requests, Log: accessLog, Client: newClient(allowLoopback),
+		StreamHosts: o.bindAddresses, HealthPath: o.healthPath, Metrics: requests, Log: accessLog, Client: newClient(allowLoopback),
 		Errors: func(err error) { log.Error(err, "listener") },
 	})
 	if err != nil {
@@ -99,6 +99,9 @@ func newGate(o *options, log logr.Logger, identity observe.Options, accessLog io
 	process := observe.NewProcess(identity, observe.Sources{
 		Connections: func() observe.ConnStats { return observe.ConnStats(p.Connections()) }, LogLinesDropped: p.DroppedLogLines})
 	if err := process.Register(registry); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	if err := observe.NewStreams(identity, p.Streams).Register(registry); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	return &gate{
@@ -162,8 +165,21 @@ func (o *options) translate() translate.Options {
 		WithoutClass: o.withoutClass, Namespace: o.watchNamespace, AnnotationsPrefix: o.annotationsPrefix,
 		DefaultBackend: named(o.defaultBackend), DefaultCertificate: named(o.defaultCertificate),
 		DisableCatchAll: o.disableCatchAll, DisableExternalName: o.disableExternalName,
+		TCPServices: named(o.tcpServices), UDPServices: named(o.udpServices),
+		ReservedTCP: o.ownPorts(), ReservedUDP: []int{o.httpsPort},
 		ConfigMap: named(o.configMap), HTTPSPort: o.httpsPort, Memo: &translate.Memo{},
 	}
+}
+
+// ownPorts returns the TCP ports that TCP services cannot have.
+func (o *options) ownPorts() []int {
+	ports := []int{o.httpPort, o.httpsPort, o.healthPort, o.profilerPort}
+	if _, text, err := net.SplitHostPort(o.webhook.address); err == nil {
+		if port, err := strconv.Atoi(text); err == nil {
+			ports = append(ports, port)
+		}
+	}
+	return ports
 }
 
 // named splits namespace/name; validate has looked at it.

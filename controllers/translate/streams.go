@@ -75,8 +75,7 @@ func readStream(key, value string, udp bool) (s ir.Stream, fault string) {
 		case word == "":
 		case !on:
 			return s, "unknown word " + shownQuoted(word) + `: only "PROXY" may stand behind the port`
-		case udp:
-			return s, "there is no PROXY protocol for UDP: leave it out"
+		case udp: // ignored as in ingress-nginx: datagrams have no PROXY header here
 		case i == 0:
 			s.AcceptProxy = true
 		default:

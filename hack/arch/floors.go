@@ -15,7 +15,7 @@ var floors = [][]string{
 	{"proxy/ir", "proxy/variable"},
 	{"proxy/observe", "proxy/compress", "proxy/clientcert"},
 	{"proxy/certs", "proxy/http1", "proxy/http2", "proxy/http3", "proxy/listen"},
-	{"proxy/forward"},
+	{"proxy/forward", "proxy/stream"},
 	{"proxy/route"},
 	{"proxy"},
 	{"annotations/feature"},

@@ -96,13 +96,34 @@ func (l *AccessLog) Log(x *filter.Exchange, f *LogFormat) {
 	if l == nil || f == nil || !f.wants(x) {
 		return
 	}
-	s := l.lock(x)
+	serial := uint64(0)
+	if x.Conn != nil {
+		serial = x.Conn.Serial
+	}
+	s := l.lock(serial)
 	if s.last || len(s.lines) >= l.options.ShardBytes {
 		s.mu.Unlock()
 		l.dropped.Add(1)
 		return
 	}
 	s.lines = f.append(s.lines, x)
+	l.unlock(s)
+}
+
+// Line writes a line that was composed elsewhere, its end included, as Log does. serial is the number of the connection.
+func (l *AccessLog) Line(serial uint64, line []byte) {
+	s := l.lock(serial)
+	if s.last || len(s.lines) >= l.options.ShardBytes {
+		s.mu.Unlock()
+		l.dropped.Add(1)
+		return
+	}
+	s.lines = append(s.lines, line...)
+	l.unlock(s)
+}
+
+// unlock counts the line that was added to a shard, unlocks it and sees to it that it is written.
+func (l *AccessLog) unlock(s *shard) {
 	s.count++
 	size := len(s.lines)
 	s.mu.Unlock()
@@ -115,12 +136,9 @@ func (l *AccessLog) Log(x *filter.Exchange, f *LogFormat) {
 }
 
 // lock locks a shard: the connection's, or the next that nobody holds.
-func (l *AccessLog) lock(x *filter.Exchange) *shard {
+func (l *AccessLog) lock(serial uint64) *shard {
 	n := len(l.shards)
-	first := 0
-	if x.Conn != nil {
-		first = int(x.Conn.Serial % uint64(n))
-	}
+	first := int(serial % uint64(n))
 	for i := range n {
 		if s := &l.shards[(first+i)%n]; s.mu.TryLock() {
 			return s
