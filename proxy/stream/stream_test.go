@@ -183,6 +183,7 @@ func TestConnectionsGoRoundTheEndpoints(t *testing.T) {
 }
 
 func TestAnEndpointThatIsDownIsPassedOver(t *testing.T) {
+	alive := serveTCP(t, echoNamed("alive"))
 	dead := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	for name, tt := range map[string]struct {
 		retry  bool
@@ -196,7 +197,7 @@ func TestAnEndpointThatIsDownIsPassedOver(t *testing.T) {
 			r := newRig(t)
 			port := freePort(t)
 			r.settings.Retry, r.settings.LogFormat = tt.retry, "$protocol $status $upstream_addr"
-			r.publish(tcpKey, dead, serveTCP(t, echoNamed("alive")))
+			r.publish(tcpKey, dead, alive)
 			r.apply(ir.Stream{Port: port, Upstream: tcpKey})
 			served := 0
 			for range 10 {

@@ -185,8 +185,9 @@ func TestForgedAddressesDoNotFillTheMemory(t *testing.T) {
 func TestAnEndpointThatIsDownCostsOneQuestion(t *testing.T) {
 	r := newRig(t)
 	port := freePort(t)
-	r.publish(udpKey, fmt.Sprintf("127.0.0.1:%d", freePort(t)), serveUDP(t, "a", 1))
+	alive := serveUDP(t, "a", 1)
 	r.apply(ir.Stream{Port: port, Upstream: udpKey})
+	r.publish(udpKey, fmt.Sprintf("127.0.0.1:%d", freePort(t)), alive)
 	c := r.udp(port)
 	answered := 0
 	for range 6 {
