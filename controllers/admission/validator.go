@@ -127,7 +127,7 @@ func (v *Validator) checkTaken(ctx context.Context, j *Judgement, ing *networkin
 			}
 			if was := find(old, loser.Name); was != nil && !slices.ContainsFunc(was.Lost, place.Same) {
 				j.refuse(feature.Problem{Key: "spec", Value: place.Host + place.Path, Reason: fmt.Sprintf(
-					"Ingress %s serves this host and path, and would lose it because it is younger: choose another, or change that one first", loser.Name)})
+					"Ingress %s serves this host and path, and would lose them to this one: choose others, or change that one first", loser.Name)})
 			}
 		}
 	}

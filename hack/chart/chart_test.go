@@ -31,6 +31,7 @@ func sets(t *testing.T) map[string]string {
 		"daemonset":     "{controller: {kind: DaemonSet, hostNetwork: true, hostPort: {enabled: true}, dnsPolicy: ClusterFirstWithHostNet, publishService: {enabled: false}, reportNodeInternalIp: true, updateStrategy: {type: RollingUpdate, rollingUpdate: {maxUnavailable: 1}}}}",
 		"autoscaled":    "{controller: {autoscaling: {enabled: true, minReplicas: 2, behavior: {scaleDown: {stabilizationWindowSeconds: 60}}}, autoscalingTemplate: [{type: Pods, pods: {metric: {name: a}, target: {type: AverageValue, averageValue: 10}}}]}}",
 		"keda":          "{controller: {keda: {enabled: true, triggers: [{type: cpu}]}}}",
+		"cert-manager":  "{controller: {admissionWebhooks: {certManager: {enabled: true}, failurePolicy: Ignore}}}",
 		"backend":       "{defaultBackend: {enabled: true, replicaCount: 2, image: {repository: example.com/pages, tag: v1}, extraArgs: {a: b}, networkPolicy: {enabled: true}, autoscaling: {enabled: true}, extraConfigMaps: [{name: pages, data: {a: b}}]}}",
 		"bare":          "{controller: {service: {enabled: false}, ingressClassResource: {enabled: false}, lifecycle: null, config: null, resources: null, nodeSelector: null}, rbac: {create: false}, serviceAccount: {create: false}}",
 	}
@@ -80,7 +81,7 @@ func TestNamesAreThoseOfIngressNginx(t *testing.T) {
 	if diff := cmp.Diff(selector, d.Spec.Template.Labels); diff != "" {
 		t.Errorf("labels of pods:\n%s", diff)
 	}
-	for _, service := range []string{name, name + "-internal", name + "-metrics"} {
+	for _, service := range []string{name, name + "-internal", name + "-metrics", name + "-admission"} {
 		if diff := cmp.Diff(selector, find[*corev1.Service](t, r, service).Spec.Selector); diff != "" {
 			t.Errorf("selector of Service %s:\n%s", service, diff)
 		}
@@ -99,7 +100,7 @@ func TestNamesAreThoseOfIngressNginx(t *testing.T) {
 	for _, p := range container.Ports {
 		ports[p.Name] = p.ContainerPort
 	}
-	if diff := cmp.Diff(map[string]int32{"http": 80, "https": 443, "metrics": 10254}, ports); diff != "" || container.Name != "controller" {
+	if diff := cmp.Diff(map[string]int32{"http": 80, "https": 443, "metrics": 10254, "webhook": 8443}, ports); diff != "" || container.Name != "controller" {
 		t.Errorf("container %q has ports:\n%s", container.Name, diff)
 	}
 	if got := container.Args[0]; got != "/nginx-ingress-controller" {

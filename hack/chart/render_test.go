@@ -14,6 +14,7 @@ import (
 	"helm.sh/helm/v4/pkg/chart/common/util"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	"helm.sh/helm/v4/pkg/engine"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -38,6 +39,7 @@ type rendered struct {
 
 // typed makes an empty object of a kind.
 var typed = map[string]func() metav1.Object{
+	"admissionregistration.k8s.io/v1/ValidatingWebhookConfiguration": func() metav1.Object { return &admissionregistrationv1.ValidatingWebhookConfiguration{} },
 	"apps/v1/Deployment":                              func() metav1.Object { return &appsv1.Deployment{} },
 	"apps/v1/DaemonSet":                               func() metav1.Object { return &appsv1.DaemonSet{} },
 	"autoscaling/v2/HorizontalPodAutoscaler":          func() metav1.Object { return &autoscalingv2.HorizontalPodAutoscaler{} },
@@ -55,7 +57,8 @@ var typed = map[string]func() metav1.Object{
 }
 
 // untyped are kinds of others, whose Go types are not worth a dependency.
-var untyped = []string{"monitoring.coreos.com/v1/ServiceMonitor", "monitoring.coreos.com/v1/PrometheusRule", "keda.sh/v1alpha1/ScaledObject"}
+var untyped = []string{"monitoring.coreos.com/v1/ServiceMonitor", "monitoring.coreos.com/v1/PrometheusRule", "keda.sh/v1alpha1/ScaledObject",
+	"cert-manager.io/v1/Certificate", "cert-manager.io/v1/Issuer"}
 
 // render renders the chart as release RELEASE in namespace edge. values is YAML.
 func render(t *testing.T, release, values string) *rendered {

@@ -71,7 +71,12 @@ func TestRightsAreExactlyWhatTheCodeUses(t *testing.T) {
 		"networking.k8s.io/ingresses/status patch", "networking.k8s.io/ingresses/status update",
 		"/events create", "/events patch", "events.k8s.io/events create", "events.k8s.io/events patch")
 	own := []string{"/pods get", "/pods list", "coordination.k8s.io/leases create",
-		"coordination.k8s.io/leases get yett-leader", "coordination.k8s.io/leases update yett-leader"}
+		"coordination.k8s.io/leases get yett-leader", "coordination.k8s.io/leases update yett-leader",
+		"/secrets create", "/secrets get yett-admission", "/secrets list yett-admission", "/secrets watch yett-admission", "/secrets update yett-admission"}
+	trust := []string{"get", "list", "watch", "patch"}
+	for i, verb := range trust {
+		trust[i] = "admissionregistration.k8s.io/validatingwebhookconfigurations " + verb + " yett-admission"
+	}
 	check := func(what string, rules []rbacv1.PolicyRule, want []string) {
 		t.Helper()
 		slices.Sort(want)
@@ -82,12 +87,14 @@ func TestRightsAreExactlyWhatTheCodeUses(t *testing.T) {
 	all := render(t, "yett", "")
 	check("ClusterRole", find[*rbacv1.ClusterRole](t, all, "yett").Rules,
 		append(reading("/namespaces", "/nodes", "networking.k8s.io/ingressclasses"), serve...))
+	check("ClusterRole of the webhook", find[*rbacv1.ClusterRole](t, all, "yett-admission").Rules, slices.Clone(trust))
 	check("Role", find[*rbacv1.Role](t, all, "yett").Rules, slices.Clone(own))
 
 	scoped := render(t, "yett", sets(t)["scoped"])
 	if o, ok := lookup[*rbacv1.ClusterRole](scoped, "yett"); ok {
 		t.Errorf("there is a ClusterRole: %v", o.Rules)
 	}
+	check("ClusterRole of the webhook", find[*rbacv1.ClusterRole](t, scoped, "yett-admission").Rules, slices.Clone(trust))
 	check("Role in the served namespace", find[*rbacv1.Role](t, scoped, "yett-scope").Rules, slices.Clone(serve))
 	check("Role in the own namespace", find[*rbacv1.Role](t, scoped, "yett").Rules, slices.Concat(own, reading("/configmaps"),
 		[]string{"/services get", "/secrets get wildcard", "/secrets list wildcard", "/secrets watch wildcard"}))

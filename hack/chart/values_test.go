@@ -73,7 +73,7 @@ func TestNotesNameWhatHasNoEffect(t *testing.T) {
 			t.Errorf("notes do not name %s:\n%s", want, notes)
 		}
 	}
-	plain := render(t, "edge", "controller: {admissionWebhooks: {enabled: false}}").notes
+	plain := render(t, "edge", "").notes
 	if strings.Contains(plain, "without effect") {
 		t.Errorf("notes find fault with the defaults:\n%s", plain)
 	}
@@ -98,7 +98,7 @@ func TestImages(t *testing.T) {
 }
 
 func TestSchemaRefusesOnlyWhatCannotBe(t *testing.T) {
-	for _, values := range []string{"{controller: {kind: StatefulSet}}", "{yett: {typo: 1}}", "{controller: {service: {type: Loadbalancer}}}", "{controller: {config: text}}"} {
+	for _, values := range []string{"{controller: {kind: StatefulSet}}", "{yett: {typo: 1}}", "{controller: {service: {type: Loadbalancer}}}", "{controller: {config: text}}", "{controller: {admissionWebhooks: {failurePolicy: fail}}}"} {
 		if _, err := tryRender(t, "yett", values); err == nil || !strings.Contains(err.Error(), "schema") {
 			t.Errorf("%s: error %v, want one of the schema", values, err)
 		}

@@ -30,6 +30,26 @@ the selector of the Deployment, which cannot be changed.
 {{- printf "%s-%s" (include "yett.fullname" .) .Values.defaultBackend.name | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
+{{/* The ValidatingWebhookConfiguration, and the Secret with its certificate. */}}
+{{- define "yett.admission.fullname" -}}
+{{- printf "%s-%s" (include "yett.fullname" .) .Values.controller.admissionWebhooks.name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "yett.admission.service" -}}
+{{- printf "%s-admission" (include "yett.controller.fullname" .) | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* "yes" where the controller makes the certificate of the webhook. */}}
+{{- define "yett.admission.own" -}}
+{{- $hook := .Values.controller.admissionWebhooks -}}
+{{- if and $hook.enabled $hook.patch.enabled (not $hook.certManager.enabled) }}yes{{ end -}}
+{{- end -}}
+
+{{/* "yes" where it comes in a Secret that is mounted. */}}
+{{- define "yett.admission.mounted" -}}
+{{- if and .Values.controller.admissionWebhooks.enabled (not (include "yett.admission.own" .)) }}yes{{ end -}}
+{{- end -}}
+
 {{- define "yett.electionID" -}}
 {{- default (printf "%s-leader" (include "yett.fullname" .)) .Values.controller.electionID -}}
 {{- end -}}

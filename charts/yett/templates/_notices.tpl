@@ -4,8 +4,12 @@
 {{- if include "yett.image.foreign" $c.image }}
 controller.image names the image of ingress-nginx (or only its tag or digest); {{ include "yett.image" . }} runs instead. To pin an image of Yett set controller.image.repository too.
 {{- end }}
-{{- if $c.admissionWebhooks.enabled }}
-controller.admissionWebhooks: the admission webhook is not there yet. Nothing is made for it, and bad values are reported by Events and in the log.
+{{- $hook := $c.admissionWebhooks }}
+{{- if and $hook.enabled (or $hook.createSecretJob $hook.patchWebhookJob $hook.extraEnvs (omit $hook.patch "enabled")) }}
+controller.admissionWebhooks: no jobs are run; the controller makes the certificate of the webhook itself.
+{{- end }}
+{{- if and $hook.enabled (not $hook.patch.enabled) (not $hook.certManager.enabled) }}
+controller.admissionWebhooks.patch.enabled is false: put cert and key into the Secret {{ include "yett.admission.fullname" . }}, and their authority into the caBundle.
 {{- end }}
 {{- if .Values.tcp }}
 tcp: TCP services are not there yet; ports {{ keys .Values.tcp | sortAlpha | join ", " }} are not served.

@@ -73,6 +73,18 @@ capabilities:
 {{- with $c.electionTTL }}
 - --election-ttl={{ include "yett.text" . }}
 {{- end }}
+{{- $hook := $c.admissionWebhooks }}
+{{- if $hook.enabled }}
+- --validating-webhook=:{{ int $hook.port }}
+{{- if include "yett.admission.own" . }}
+- --validating-webhook-secret={{ include "yett.admission.fullname" . }}
+- --validating-webhook-service={{ include "yett.admission.service" . }}
+- --validating-webhook-configuration={{ include "yett.admission.fullname" . }}
+{{- else }}
+- --validating-webhook-certificate={{ $hook.certificate }}
+- --validating-webhook-key={{ $hook.key }}
+{{- end }}
+{{- end }}
 {{- range $name, $port := dict "http" 80 "https" 443 }}
 {{- $flag := printf "%s-port" $name }}
 {{- $own := index $c.containerPort $name }}
@@ -216,9 +228,22 @@ spec:
           containerPort: {{ int $c.metrics.port }}
           protocol: TCP
         {{- end }}
-      {{- with $c.extraVolumeMounts }}
+        {{- if $c.admissionWebhooks.enabled }}
+        - name: webhook
+          containerPort: {{ int $c.admissionWebhooks.port }}
+          protocol: TCP
+        {{- end }}
+      {{- $mounted := include "yett.admission.mounted" . }}
+      {{- if or $mounted $c.extraVolumeMounts }}
       volumeMounts:
+        {{- if $mounted }}
+        - name: webhook-cert
+          mountPath: {{ dir $c.admissionWebhooks.certificate }}
+          readOnly: true
+        {{- end }}
+        {{- with $c.extraVolumeMounts }}
         {{- include "yett.tpl" (list $ .) | nindent 8 }}
+        {{- end }}
       {{- end }}
       {{- with $c.resources }}
       resources:
@@ -252,8 +277,22 @@ spec:
   {{- end }}
   serviceAccountName: {{ include "yett.serviceAccountName" . }}
   terminationGracePeriodSeconds: {{ int64 $c.terminationGracePeriodSeconds }}
-  {{- with $c.extraVolumes }}
+  {{- if or $mounted $c.extraVolumes }}
   volumes:
+    {{- if $mounted }}
+    - name: webhook-cert
+      secret:
+        secretName: {{ include "yett.admission.fullname" . }}
+        {{- if $c.admissionWebhooks.certManager.enabled }}
+        items:
+          - key: tls.crt
+            path: {{ base $c.admissionWebhooks.certificate }}
+          - key: tls.key
+            path: {{ base $c.admissionWebhooks.key }}
+        {{- end }}
+    {{- end }}
+    {{- with $c.extraVolumes }}
     {{- include "yett.tpl" (list $ .) | nindent 4 }}
+    {{- end }}
   {{- end }}
 {{- end -}}

@@ -41,6 +41,25 @@
   verbs: [get, update]
 {{- end -}}
 
+{{/* What the certificate of the admission webhook needs in the own namespace. A name cannot be given to create. */}}
+{{- define "yett.rules.certificate" -}}
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create]
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: [{{ include "yett.admission.fullname" . | quote }}]
+  verbs: [get, list, watch, update]
+{{- end -}}
+
+{{/* And above namespaces. */}}
+{{- define "yett.rules.trust" -}}
+- apiGroups: [admissionregistration.k8s.io]
+  resources: [validatingwebhookconfigurations]
+  resourceNames: [{{ include "yett.admission.fullname" . | quote }}]
+  verbs: [get, list, watch, patch]
+{{- end -}}
+
 {{/* "yes" where the controller has no rights beyond namespaces. */}}
 {{- define "yett.confined" -}}
 {{- if and .Values.rbac.scope .Values.controller.scope.enabled }}yes{{ end -}}
