@@ -95,29 +95,45 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// serve runs a connection to its end.
+// serve prepares a connection and runs it to its end. A handshake makes the stack of its goroutine grow several times, and
+// it would stay so for as long as the connection lives; so a connection with TLS goes on with a new one.
 func (l *Listener) serve(c *tracked) {
+	handed := false
 	defer func() {
-		if v := recover(); v != nil {
-			l.options.Errors(fmt.Errorf("serve connection of %s: panic: %v\n%s", c.info.Peer, v, debug.Stack()))
+		if !handed {
+			l.end(c, recover())
 		}
-		c.raw.Close()
-		l.conns.remove(c)
-		l.open.Add(-1)
 	}()
 	if c.policy.ProxyProtocol && !l.takeHeader(c) {
 		return
 	}
-	conn := c.raw
-	if c.info.HTTPS {
-		if l.diverted(c) {
-			return
-		}
-		if conn = l.handshake(c); conn == nil {
-			return
-		}
+	if !c.info.HTTPS {
+		l.options.Server.Serve(l.ctx, c.raw, &c.info)
+		return
 	}
+	if l.diverted(c) {
+		return
+	}
+	if conn := l.handshake(c); conn != nil {
+		handed = true
+		go l.serveTLS(c, conn)
+	}
+}
+
+// serveTLS runs a connection after its handshake to its end.
+func (l *Listener) serveTLS(c *tracked, conn net.Conn) {
+	defer func() { l.end(c, recover()) }()
 	l.options.Server.Serve(l.ctx, conn, &c.info)
+}
+
+// end ends a connection; panicked is what its goroutine panicked with, if it did.
+func (l *Listener) end(c *tracked, panicked any) {
+	if panicked != nil {
+		l.options.Errors(fmt.Errorf("serve connection of %s: panic: %v\n%s", c.info.Peer, panicked, debug.Stack()))
+	}
+	c.raw.Close()
+	l.conns.remove(c)
+	l.open.Add(-1)
 }
 
 // takeHeader reads the PROXY header that must come first, and reports whether it did. Whoever connects must send one, but
