@@ -21,6 +21,7 @@ func small() *Catalogue {
 				{Name: "alias-of", Aliases: []string{"older-name"}},
 				{Name: "ours-only", Own: true},
 				{Name: "risky", Risk: feature.Critical},
+				{Name: "risky-text", Risk: feature.Critical, Lost: func(value string) string { return "; " + value + " is not in force" }},
 				{Name: "risky-guard", Risk: feature.Critical, OnInvalid: feature.DenyRoute},
 			},
 			Settings: []feature.Key{{Name: "process-size", Type: "size", Default: "2m"}},
@@ -145,6 +146,11 @@ func TestApply(t *testing.T) {
 			annotations: map[string]string{"risky-guard": "x"}, deny: 503,
 			want: []feature.Problem{{Key: "risky-guard", Value: "x", Denied: true, Reject: true,
 				Reason: "ignored: the risk of this key is Critical, and annotations-risk-level in the ConfigMap allows High"}},
+		},
+		"what is lost with it is said": {
+			annotations: map[string]string{"risky-text": "deny"},
+			want: []feature.Problem{{Key: "risky-text", Value: "deny", Reject: true,
+				Reason: "ignored: the risk of this key is Critical, and annotations-risk-level in the ConfigMap allows High; deny is not in force"}},
 		},
 		"the level can be raised": {
 			annotations: map[string]string{"risky": "x"}, globals: []string{"annotations-risk-level", "critical"}, read: "x",

@@ -54,6 +54,9 @@ func (c *Catalogue) judge(e *feature.Entry, rules *guard.Rules) (p feature.Probl
 	if k.Risk > rules.MaxRisk {
 		p.Reason = "ignored: the risk of this key is " + k.Risk.String() + ", and annotations-risk-level in the ConfigMap allows " +
 			rules.MaxRisk.String()
+		if k.Lost != nil {
+			p.Reason += k.Lost(e.Value)
+		}
 		p.Reject = true
 		return p, true
 	}

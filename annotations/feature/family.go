@@ -83,6 +83,9 @@ type Key struct {
 	// NoEffect says why the key has nothing to do here, so that nobody misses anything, or "". An Ingress that
 	// uses it gets a Problem that is only a Note.
 	NoEffect string
+	// Lost, if set, says what a value asks for that is not in force when the operator's rules take it out; it begins with
+	// "; ", or is "". Values are not to be trusted to be short.
+	Lost func(value string) string
 }
 
 // Problem is a user's mistake, or something that we cannot honour.

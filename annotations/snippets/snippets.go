@@ -24,11 +24,13 @@ var Family = feature.Family{
 			Name: location, Global: "location-snippet", Type: "nginx configuration", Risk: feature.Critical,
 			Doc:  "In nginx, added to every location of the Ingress.",
 			Note: "Not executed, only reported, with the annotations that do the same. The Ingress is served without it.",
+			Lost: lost,
 		},
 		{
 			Name: server, Global: server, Type: "nginx configuration", Risk: feature.Critical,
 			Doc:  "In nginx, added to the server of the host.",
 			Note: "Not executed, only reported, with the annotations that do the same. The Ingress is served without it.",
+			Lost: lost,
 		},
 		{
 			Name: "stream-snippet", Global: "stream-snippet", Type: "nginx configuration", Risk: feature.Critical,
@@ -46,16 +48,16 @@ var Family = feature.Family{
 	Apply: func(in *feature.Reader, _ *feature.Intent) {
 		for _, key := range []string{location, server} {
 			if text := in.String(key); text != "" {
-				in.Warn(key, "%s", reason(text)) // whether one may be there at all is screened before
+				in.Warn(key, "%s", never+lost(text)) // whether one may be there at all is screened before
 			}
 		}
 	},
 }
 
-// reason says what becomes of a snippet.
-func reason(text string) string {
+// lost says what a snippet asks for that nobody does now: it is said whether or not snippets are allowed, since the
+// directives that guard access are in force in neither case.
+func lost(text string) (reason string) {
 	guards, advice := survey(text)
-	reason := never
 	if len(guards) > 0 {
 		reason += "; it guards access with " + strings.Join(guards, ", ") + ", which is not in force here"
 	}

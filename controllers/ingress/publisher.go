@@ -160,26 +160,35 @@ func add(v *translate.Verdict, problem feature.Problem) {
 }
 
 // attachCertificate files a problem with a certificate under the Ingresses of its namespace that have routes on the hosts
-// that show it, and reports whether there are any. What translation has said about the Secret is not said twice.
+// that show it, and reports whether there are any. Where translation has told those of a host that name the Secret, it is not
+// said again, nor to those that do not name it.
 func attachCertificate(result *translate.Result, index map[[2]string]int, problem proxy.Problem) (attached bool) {
 	secret, done := problem.Certificate, map[int]bool{}
+	told := func(v int) bool {
+		return slices.ContainsFunc(result.Verdicts[v].Problems, func(p feature.Problem) bool {
+			return p.Value == secret.Name && strings.HasPrefix(p.Key, "spec.tls")
+		})
+	}
 	for i := range result.Config.Hosts {
 		host := &result.Config.Hosts[i]
 		if host.Certificate != secret {
 			continue
 		}
+		var verdicts []int
 		for j := range host.Routes {
 			origin := &host.Routes[j].Origin
-			k, ok := index[[2]string{origin.Namespace, origin.Ingress}]
-			if !ok || origin.Namespace != secret.Namespace || done[k] {
-				continue
+			if v, ok := index[[2]string{origin.Namespace, origin.Ingress}]; ok && origin.Namespace == secret.Namespace {
+				verdicts = append(verdicts, v)
 			}
-			done[k], attached = true, true
-			v := &result.Verdicts[k]
-			if !slices.ContainsFunc(v.Problems, func(p feature.Problem) bool {
-				return p.Value == secret.Name && strings.HasPrefix(p.Key, "spec.tls")
-			}) {
-				add(v, feature.Problem{Key: "spec.tls", Value: secret.Name, Reason: problem.Reason})
+		}
+		attached = attached || len(verdicts) > 0
+		if slices.ContainsFunc(verdicts, func(v int) bool { return !done[v] && told(v) }) {
+			continue
+		}
+		for _, v := range verdicts {
+			if !done[v] {
+				done[v] = true
+				add(&result.Verdicts[v], feature.Problem{Key: "spec.tls", Value: secret.Name, Reason: problem.Reason})
 			}
 		}
 	}

@@ -25,7 +25,7 @@ func TestCertificateProblemsReachTheIngresses(t *testing.T) {
 	result := &translate.Result{
 		Config: &ir.Config{Hosts: []ir.VirtualHost{
 			{Name: "x.test", Certificate: secret, Routes: []ir.Route{route("a", "one"), route("a", "one"), route("b", "guest")}},
-			{Name: "y.test", Certificate: secret, Routes: []ir.Route{route("a", "told")}},
+			{Name: "y.test", Certificate: secret, Routes: []ir.Route{route("a", "told"), route("a", "solver")}},
 			{Name: "z.test", Routes: []ir.Route{route("a", "plain")}},
 		}},
 		Verdicts: []translate.Verdict{
@@ -34,13 +34,14 @@ func TestCertificateProblemsReachTheIngresses(t *testing.T) {
 			{Name: types.NamespacedName{Namespace: "a", Name: "told"}, State: translate.Partial,
 				Problems: []feature.Problem{{Key: "spec.tls[0].secretName", Value: "cert"}}},
 			{Name: types.NamespacedName{Namespace: "b", Name: "guest"}, State: translate.Active},
+			{Name: types.NamespacedName{Namespace: "a", Name: "solver"}, State: translate.Active},
 		},
 	}
 	attach(result, []proxy.Problem{
 		{Certificate: secret, Reason: "spoilt"},
 		{Certificate: ir.CertificateRef{Namespace: "a", Name: "default"}, Reason: "nobody's"},
 	})
-	for i, want := range []int{1, 0, 1, 0} {
+	for i, want := range []int{1, 0, 1, 0, 0} {
 		if v := result.Verdicts[i]; len(v.Problems) != want {
 			t.Errorf("%s has %d problems, want %d: %v", v.Name, len(v.Problems), want, v.Problems)
 		}

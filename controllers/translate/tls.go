@@ -20,10 +20,7 @@ func (w *world) claimTLS(p *plan, h *host) {
 		p.remark("spec.tls", "", "rules without a host show the default certificate: set --default-ssl-certificate")
 		return
 	case h.tlsBy != nil:
-		if i, ok := p.sectionOf(h.name); ok && p.namespaced(sections[i].SecretName) != namespacedRef(h.certificate) {
-			p.remark("spec.tls["+strconv.Itoa(i)+"].secretName", sections[i].SecretName,
-				"Ingress "+h.tlsBy.key+" comes first and says which certificate "+h.name+" shows")
-		}
+		w.repeatNamed(p, h)
 		return
 	}
 	h.tlsBy, h.tls = p, true
@@ -52,10 +49,28 @@ func (w *world) showNamed(p *plan, h *host, i int) {
 		return
 	}
 	if c.fault != "" {
-		p.report(key, secret, c.fault+": the last good certificate is shown, or the default one if there was none")
+		p.report(key, secret, c.fault+lastGood)
 	}
 	h.certificate = c.Ref
 }
+
+// repeatNamed tells an Ingress that comes later what its TLS section does for a host: nothing, or, if it names the same
+// Secret as the first, the same.
+func (w *world) repeatNamed(p *plan, h *host) {
+	i, ok := p.sectionOf(h.name)
+	if !ok {
+		return
+	}
+	secret, key := p.ing.Spec.TLS[i].SecretName, "spec.tls["+strconv.Itoa(i)+"].secretName"
+	if p.namespaced(secret) != namespacedRef(h.certificate) {
+		p.remark(key, secret, "Ingress "+h.tlsBy.key+" comes first and says which certificate "+h.name+" shows")
+	} else if c := w.certificate(p.namespaced(secret)); c.fault != "" {
+		p.report(key, secret, c.fault+lastGood)
+	}
+}
+
+// lastGood says what hosts show whose Secret is not there or spoilt.
+const lastGood = ": the last good certificate is shown, or the default one if there was none"
 
 // fewHosts is how many names in TLS sections are searched one by one; beyond, they are indexed.
 const fewHosts = 8
