@@ -77,39 +77,45 @@ func TestAFloodOfReviews(t *testing.T) {
 		}
 		one.add(time.Since(start))
 	}
-	before, begun := resident(t, g.PID()), cpu(t, g.PID())
-	took := &latencies{}
-	var failed atomic.Int64
-	var peak atomic.Int64
-	next := atomic.Int64{}
-	for range parallel {
-		wg.Go(func() {
-			for i := int(next.Add(1)); i <= reviews; i = int(next.Add(1)) {
-				start := time.Now()
-				allowed, err := ask(i)
-				took.add(time.Since(start))
-				if err != nil || allowed == (i%2 == 0) {
-					failed.Add(1)
-					t.Logf("review %d: allowed %v, %v", i, allowed, err)
+	idle := resident(t, g.PID())
+	flood := func(reviews int) (took *latencies, wrong, peak int64) {
+		took = &latencies{}
+		var next, failed, most atomic.Int64
+		var wg sync.WaitGroup
+		for range parallel {
+			wg.Go(func() {
+				for i := int(next.Add(1)); i <= reviews; i = int(next.Add(1)) {
+					start := time.Now()
+					allowed, err := ask(i)
+					took.add(time.Since(start))
+					if err != nil || allowed == (i%2 == 0) {
+						failed.Add(1)
+						t.Logf("review %d: allowed %v, %v", i, allowed, err)
+					}
+					if i%200 == 0 {
+						most.Store(max(most.Load(), resident(t, g.PID())))
+					}
 				}
-				if i%500 == 0 {
-					peak.Store(max(peak.Load(), resident(t, g.PID())))
-				}
-			}
-		})
+			})
+		}
+		wg.Wait()
+		return took, failed.Load(), most.Load()
 	}
-	wg.Wait()
-	used := time.Duration(cpu(t, g.PID()) - begun)
+	// The garbage collector lets the heap of a busy process grow to twice what is kept, once; after that nothing may be added.
+	_, _, warm := flood(reviews / 5)
+	begun := cpu(t, g.PID())
+	took, wrong, peak := flood(reviews)
+	each := time.Duration(cpu(t, g.PID())-begun) / reviews
 	t.Logf("with %d Ingresses, one at a time: p50 %s, p99 %s", stored, one.quantile(0.5), one.quantile(0.99))
-	t.Logf("%d reviews, %d at a time: p50 %s, p99 %s, %s of processor time each, resident %d → %d MiB, %d wrong", reviews, parallel,
-		took.quantile(0.5), took.quantile(0.99), used/reviews, before>>20, peak.Load()>>20, failed.Load())
-	if failed.Load() > 0 {
-		t.Errorf("%d of %d reviews were lost or wrong", failed.Load(), reviews)
+	t.Logf("%d reviews, %d at a time: p50 %s, p99 %s (the bar is 100 ms, on a machine of its own), %s of processor time each, resident %d MiB idle, %d busy, %d at most",
+		reviews, parallel, took.quantile(0.5), took.quantile(0.99), each, idle>>20, warm>>20, peak>>20)
+	if wrong > 0 {
+		t.Errorf("%d of %d reviews were lost or wrong", wrong, reviews)
 	}
-	if grown := peak.Load() - before; grown > 64<<20 {
-		t.Errorf("resident memory grew by %d MiB, want at most 64", grown>>20)
+	if peak-warm > 64<<20 || peak-idle > 192<<20 {
+		t.Errorf("resident memory grew by %d MiB, by %d MiB since it was idle", (peak-warm)>>20, (peak-idle)>>20)
 	}
-	if each := used / reviews; each > 20*time.Millisecond {
+	if each > 20*time.Millisecond {
 		t.Errorf("%s of processor time for a review, want at most 20 ms", each)
 	}
 }
