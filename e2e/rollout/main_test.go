@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -51,7 +52,11 @@ func showTable(path string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	if !printTable(os.Stdout, rows) {
+	met := printTable(os.Stdout, rows)
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil { // late answers may be the machine's
+		fmt.Printf("%d cores, load average %s", runtime.NumCPU(), load)
+	}
+	if !met {
 		return 1
 	}
 	return 0
@@ -93,8 +98,8 @@ func run(m *testing.M) int {
 // full reports whether scenarios run at their full length.
 func full() bool { return os.Getenv("YETT_ROLLOUT") == "full" }
 
-// length is what a scenario takes: a time, or a number of rounds.
-func length[T int | time.Duration](short, long T) T {
+// length is what a scenario takes: a time, a number of rounds, or a pace.
+func length[T int | float64 | time.Duration](short, long T) T {
 	if full() {
 		return long
 	}
