@@ -102,7 +102,9 @@ func readRows(path string) ([]row, error) {
 		}
 		k := key{one.In, one.Scenario}
 		if i, ok := at[k]; ok {
-			rows[i] = one
+			if one.Known || !rows[i].Known {
+				rows[i] = one
+			}
 			continue
 		}
 		at[k] = len(rows)
