@@ -23,6 +23,7 @@ import (
 	"github.com/yettproxy/yett/annotations/guard"
 	"github.com/yettproxy/yett/annotations/headers"
 	"github.com/yettproxy/yett/annotations/loadbalance"
+	"github.com/yettproxy/yett/annotations/passthrough"
 	"github.com/yettproxy/yett/annotations/protocol"
 	"github.com/yettproxy/yett/annotations/proxyredirect"
 	"github.com/yettproxy/yett/annotations/proxyssl"
@@ -58,6 +59,7 @@ func Families() []feature.Family {
 		guard.Family,
 		headers.Family,
 		loadbalance.Family,
+		passthrough.Family,
 		protocol.Family,
 		proxyredirect.Family,
 		proxyssl.Family,

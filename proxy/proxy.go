@@ -57,6 +57,8 @@ type snapshot struct {
 	drain    time.Duration
 	http1    bool // no HTTP/2
 	http3    bool // clients are told of HTTP/3
+	// passthrough has the names whose connections are not opened.
+	passthrough *passthrough
 }
 
 // Proxy is the data plane: listeners, engines, and the current snapshot.
@@ -110,7 +112,7 @@ func New(o Options) (*Proxy, error) {
 	p.forwarder = forward.New(forward.Options{Registry: p.registry})
 	p.engines = newEngines(p)
 	p.listener, err = listen.New(listen.Options{
-		HTTP: o.HTTP, HTTPS: o.HTTPS, TLS: store.ServerConfig(), Server: p.engines, MaxConnections: o.MaxConnections, Errors: o.Errors,
+		HTTP: o.HTTP, HTTPS: o.HTTPS, TLS: store.ServerConfig(), Server: p.engines, Diverter: diverter{p}, MaxConnections: o.MaxConnections, Errors: o.Errors,
 	})
 	if err != nil {
 		p.cancel()
@@ -186,6 +188,7 @@ func (p *Proxy) Apply(cfg *ir.Config) []Problem {
 	p.current.Store(&snapshot{
 		table: table, settings: s, limits: cfg.Settings.Limits,
 		drain: cfg.Settings.DrainTimeout, http1: cfg.Settings.TLS.HTTP1Only, http3: p.speaksHTTP3(&cfg.Settings.TLS),
+		passthrough: newPassthrough(cfg, p.registry),
 	})
 	p.listener.Configure(listen.Policy{
 		ProxyProtocol: s.trust.settings.ProxyProtocol, HeaderTimeout: s.trust.settings.ProxyTimeout, Trusted: s.trust.trusts,

@@ -53,6 +53,8 @@ type HostIntent struct {
 	ClientAuth ir.ClientAuth
 	// Ciphers is the cipher list for TLS 1.2, or "" (ssl-ciphers).
 	Ciphers string
+	// Passthrough hands TLS connections to the Service of "/" unopened (ssl-passthrough).
+	Passthrough bool
 	// Deny answers this status on the whole host, if not 0.
 	Deny int
 }

@@ -5,11 +5,6 @@ import "github.com/yettproxy/yett/annotations/feature"
 // traffic are keys about where requests go and how fast.
 var traffic = []feature.Key{
 	{
-		Name: "ssl-passthrough", Type: "bool", Default: "false",
-		Doc:         "Hands TLS connections for the host to the Service unopened.",
-		Unsupported: "not there yet: TLS ends here, and requests go to the Service in cleartext unless backend-protocol says otherwise",
-	},
-	{
 		Name: "mirror-target", Type: "URL with variables", Default: "off", Risk: feature.High,
 		Doc: "Where a copy of each request goes.", Unsupported: "not there yet: requests are not mirrored",
 	},

@@ -19,6 +19,7 @@ type options struct {
 	annotationsPrefix               string
 	configMap                       string
 	tcpServices, udpServices        string
+	passthrough                     bool
 	defaultBackend                  string
 	defaultCertificate              string
 	disableCatchAll                 bool
@@ -66,6 +67,7 @@ func (o *options) addServing(f *pflag.FlagSet) {
 	f.BoolVar(&o.classByName, "ingress-class-by-name", false, "also serve IngressClasses by their name")
 	f.StringVar(&o.annotationsPrefix, "annotations-prefix", "nginx.ingress.kubernetes.io", "prefix of the annotations; yett.ingress.kubernetes.io is always understood too")
 	f.StringVar(&o.configMap, "configmap", "", "namespace/name of the ConfigMap with global settings")
+	f.BoolVar(&o.passthrough, "enable-ssl-passthrough", false, "let Ingresses have TLS connections passed through unopened (annotation ssl-passthrough)")
 	f.StringVar(&o.tcpServices, "tcp-services-configmap", "", "namespace/name of the ConfigMap of TCP ports that are handed to Services")
 	f.StringVar(&o.udpServices, "udp-services-configmap", "", "namespace/name of the ConfigMap of UDP ports that are handed to Services")
 	f.StringVar(&o.defaultBackend, "default-backend-service", "", "namespace/name of the Service for requests that no rule matches")
@@ -127,7 +129,6 @@ var accepted = []struct{ name, why string }{
 	{"dynamic-configuration-retries", "configuration is swapped in memory"},
 	{"enable-annotation-validation", "annotations are always validated"},
 	{"enable-ssl-chain-completion", "put the whole chain into the Secret"},
-	{"enable-ssl-passthrough", "not there yet"},
 	{"enable-topology-aware-routing", "not there yet"},
 	{"health-check-timeout", "the health check answers at once"},
 	{"internal-logger-address", "logs go to standard error"},
@@ -138,7 +139,7 @@ var accepted = []struct{ name, why string }{
 	{"maxmind-retries-timeout", "not there yet"},
 	{"monitor-max-batch-size", "metrics are counted where they arise"},
 	{"post-shutdown-grace-period", "the process ends when the last request has"},
-	{"ssl-passthrough-proxy-port", "not there yet"},
+	{"ssl-passthrough-proxy-port", "connections are not sent through a second port"},
 	{"status-port", "there is no nginx process to ask"},
 	{"stream-port", "there is no nginx process to configure"},
 	{"sync-period", "caches are never resynchronised by the clock"},
@@ -154,7 +155,7 @@ var accepted = []struct{ name, why string }{
 // which must not be taken for an argument.
 var acceptedBools = []string{
 	"alsologtostderr", "deep-inspect", "disable-full-test", "enable-annotation-validation", "enable-ssl-chain-completion",
-	"enable-ssl-passthrough", "enable-topology-aware-routing", "logtostderr",
+	"enable-topology-aware-routing", "logtostderr",
 }
 
 // addAccepted adds the flags without meaning.

@@ -165,7 +165,7 @@ func (o *options) translate() translate.Options {
 		WithoutClass: o.withoutClass, Namespace: o.watchNamespace, AnnotationsPrefix: o.annotationsPrefix,
 		DefaultBackend: named(o.defaultBackend), DefaultCertificate: named(o.defaultCertificate),
 		DisableCatchAll: o.disableCatchAll, DisableExternalName: o.disableExternalName,
-		TCPServices: named(o.tcpServices), UDPServices: named(o.udpServices),
+		Passthrough: o.passthrough, TCPServices: named(o.tcpServices), UDPServices: named(o.udpServices),
 		ReservedTCP: o.ownPorts(), ReservedUDP: []int{o.httpsPort},
 		ConfigMap: named(o.configMap), HTTPSPort: o.httpsPort, Memo: &translate.Memo{},
 	}

@@ -58,6 +58,9 @@ type host struct {
 	// ciphersBy is the oldest Ingress that may choose the ciphers of the host and does.
 	ciphersBy *plan
 	ciphers   string
+	// passers are the Ingresses that ask for passthrough, which is the upstream that gets it.
+	passers     []*plan
+	passthrough upstream.Key
 	// deny is the status that answers instead of the host, if not 0.
 	deny int
 	// www is the oldest Ingress that wants the www. counterpart redirected, or nil.

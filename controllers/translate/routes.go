@@ -47,7 +47,7 @@ func (w *world) result() *Result {
 func (w *world) virtualHost(v *ir.VirtualHost, h *host) {
 	v.Name, v.Aliases, v.Certificate, v.TLS, v.AppRoot = h.name, h.aliases, h.certificate, h.tls, h.appRoot
 	v.Regex = slices.ContainsFunc(h.claims, (*claim).wantsRegex)
-	v.Deny, v.ClientAuth, v.Ciphers = h.deny, h.auth, h.ciphers
+	v.Deny, v.ClientAuth, v.Ciphers, v.Passthrough = h.deny, h.auth, h.ciphers, h.passthrough
 	if h.redirect != "" {
 		v.RedirectHost, v.RedirectCode = h.redirect, w.settings.Redirect.Code
 	}

@@ -40,6 +40,9 @@ func (w *world) claimHost(p *plan, h *host) {
 			p.report("app-root", in.AppRoot, "Ingress "+h.appRootBy.key+" comes first and says the root of "+shownHost(h.name))
 		}
 	}
+	if in.Passthrough && (len(h.passers) == 0 || h.passers[len(h.passers)-1] != p) {
+		h.passers = append(h.passers, p)
+	}
 	if in.FromToWWW && h.www == nil {
 		h.www = p
 	}
@@ -55,6 +58,9 @@ func (p *plan) reportForeign(in *feature.HostIntent, h *host) {
 	if in.AppRoot != "" {
 		p.report("app-root", in.AppRoot, why)
 	}
+	if in.Passthrough {
+		p.report("ssl-passthrough", h.name, why)
+	}
 	if in.FromToWWW {
 		p.report("from-to-www-redirect", "true", why)
 	}
@@ -64,6 +70,7 @@ func (p *plan) reportForeign(in *feature.HostIntent, h *host) {
 func (w *world) settleHosts() {
 	for _, h := range w.hostList {
 		w.inheritTLS(h)
+		w.passThrough(h)
 	}
 	taken := make(map[string]*host)
 	for _, h := range w.aliased {

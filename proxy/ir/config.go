@@ -40,6 +40,9 @@ type VirtualHost struct {
 	RedirectHost string
 	// RedirectCode is the status of that redirect.
 	RedirectCode int
+	// Passthrough is the upstream that TLS connections for the host go to unopened; zero for none (ssl-passthrough). Requests
+	// in cleartext go by Routes all the same.
+	Passthrough upstream.Key
 	// Deny answers every request of the host with this status, if not 0: a host-wide guard could not be
 	// honoured (auth-tls-*: 403).
 	Deny int

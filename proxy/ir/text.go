@@ -77,6 +77,9 @@ func (t *text) host(v *VirtualHost) {
 	case v.TLS:
 		t.line(1, "tls with the default certificate")
 	}
+	if !v.Passthrough.IsZero() {
+		t.line(1, "tls unopened -> ", v.Passthrough.String())
+	}
 	if v.AppRoot != "" {
 		t.line(1, "app-root ", v.AppRoot)
 	}
