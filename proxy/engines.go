@@ -23,12 +23,12 @@ func newEngines(p *Proxy) *engines {
 		http1: http1.Server{Handler: p, Limits: p.limits, Draining: p.draining, Rejected: p.rejected, Panicked: p.panicked},
 		http2: http2.Server{Handler: p, Limits: p.limits, Draining: p.draining, Rejected: p.rejected, Panicked: p.panicked},
 	}
-	e.http1.HTTP2 = func(ctx context.Context, nc net.Conn, info *filter.Conn, read []byte) bool {
+	serve := e.http2.ServeFrom
+	e.http1.HTTP2 = func() func(ctx context.Context, nc net.Conn, info *filter.Conn, read []byte) {
 		if p.current.Load().http1 {
-			return false
+			return nil
 		}
-		e.http2.ServeFrom(ctx, nc, info, read)
-		return true
+		return serve
 	}
 	return e
 }

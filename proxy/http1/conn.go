@@ -1,7 +1,6 @@
 package http1
 
 import (
-	"context"
 	"net"
 	"net/http"
 	"strconv"
@@ -15,13 +14,14 @@ import (
 // stack of its goroutine: the stream is borrowed when a request comes.
 type conn struct {
 	link
-	ctx    context.Context
 	srv    *Server
 	info   *filter.Conn
 	limits *wire.Limits
 	s      *stream // nil while the connection waits
 
 	hijacked bool
+	next     runner // who goes on with the connection, which is not HTTP/1.1
+	preface  []byte // what was read of it
 }
 
 // lend implements lender.
@@ -124,7 +124,7 @@ func (c *conn) readHead() bool {
 	}
 }
 
-// offer gives a connection to the HTTP/2 engine, if its client speaks that. It reports whether the engine has run it.
+// offer gives a connection to the HTTP/2 engine, if its client speaks that, and reports whether it did.
 func (c *conn) offer(read []byte) bool {
 	const begin = "PRI * HTTP/2.0\r\n"
 	if c.srv.HTTP2 == nil || c.info.TLS != nil || len(read) < len("PRI ") {
@@ -133,15 +133,11 @@ func (c *conn) offer(read []byte) bool {
 	if n := min(len(begin), len(read)); string(read[:n]) != begin[:n] {
 		return false
 	}
-	read = append([]byte(nil), read...)
-	if c.conn.SetDeadline(time.Time{}) != nil {
+	next := c.srv.HTTP2()
+	if next == nil || c.conn.SetDeadline(time.Time{}) != nil {
 		return false
 	}
-	c.read.armed, c.write.armed = unknown, unknown
-	if !c.srv.HTTP2(c.ctx, c.conn, c.info, read) {
-		return false
-	}
-	c.hijacked = true
+	c.next, c.preface, c.hijacked = next, append([]byte(nil), read...), true
 	return true
 }
 

@@ -283,7 +283,7 @@ func TestBodiesMustKeepPace(t *testing.T) {
 	}{
 		"a byte at a time":           {"Content-Length: 100000\n", "x", 408},
 		"a chunk of a byte, streams": {ch, "1\r\nx\r\n", 200},
-		"slow, but moving":           {"Content-Length: 48000\n", strings.Repeat("x", 2000), 200},
+		"slow, but moving":           {"Content-Length: 120000\n", strings.Repeat("x", 5000), 200},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)

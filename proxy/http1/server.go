@@ -30,9 +30,9 @@ type Server struct {
 	// answer had begun, and the connection is closed.
 	Panicked func(x *filter.Exchange, value any)
 
-	// HTTP2, if set, is offered cleartext connections that begin with HTTP/2's preface, with what was read of them. If
-	// it takes one it runs it to its end, closes it and returns true.
-	HTTP2 func(ctx context.Context, nc net.Conn, info *filter.Conn, read []byte) bool
+	// HTTP2, if set, is asked when a cleartext connection begins with HTTP/2's preface. It returns what runs such connections to their end
+	// and closes them, given what was read already; or nil if nobody does.
+	HTTP2 func() func(ctx context.Context, nc net.Conn, info *filter.Conn, read []byte)
 
 	dates dates
 }
@@ -43,7 +43,17 @@ var defaultLimits = wire.DefaultLimits()
 // Serve runs a connection to its end on the caller's goroutine and closes it, unless it was hijacked.
 // The TLS handshake, if any, is done. When ctx ends the connection is cut.
 func (s *Server) Serve(ctx context.Context, nc net.Conn, info *filter.Conn) {
-	c := &conn{srv: s, info: info, ctx: ctx}
+	if next, read := s.serve(ctx, nc, info); next != nil {
+		next(ctx, nc, info, read) // here, where the memory of this engine is free, and the stack short
+	}
+}
+
+// runner runs a connection of which something was read already.
+type runner = func(ctx context.Context, nc net.Conn, info *filter.Conn, read []byte)
+
+// serve runs a connection as long as it speaks HTTP/1.1. It returns who is to go on with it, or nil.
+func (s *Server) serve(ctx context.Context, nc net.Conn, info *filter.Conn) (next runner, read []byte) {
+	c := &conn{srv: s, info: info}
 	c.link.init(nc)
 	if ctx.Done() != nil {
 		stop := context.AfterFunc(ctx, func() { c.cut(false) })
@@ -52,6 +62,7 @@ func (s *Server) Serve(ctx context.Context, nc net.Conn, info *filter.Conn) {
 	defer c.end()
 	for c.serveOne() {
 	}
+	return c.next, c.preface
 }
 
 // limits returns the limits in force.

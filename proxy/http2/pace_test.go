@@ -34,7 +34,7 @@ func TestClientsMustKeepPace(t *testing.T) {
 		}{
 			"a byte at a time":                      {[]string{"content-length", "100000"}, 1, "408"},
 			"a byte at a time of an unknown length": {nil, 1, "200"},
-			"slow, but moving":                      {[]string{"content-length", "48000"}, 2000, "200"},
+			"slow, but moving":                      {[]string{"content-length", "120000"}, 5000, "200"},
 		} {
 			t.Run(name, func(t *testing.T) {
 				c := rigged(t).dial()
@@ -50,7 +50,7 @@ func TestClientsMustKeepPace(t *testing.T) {
 		for name, tt := range map[string]struct {
 			size uint32
 			want string
-		}{"a byte at a time": {1, "200 RST CANCEL"}, "slow, but moving": {2000, "200"}} {
+		}{"a byte at a time": {1, "200 RST CANCEL"}, "slow, but moving": {5000, "200"}} {
 			t.Run(name, func(t *testing.T) {
 				r := rigged(t)
 				r.serve = func(x *filter.Exchange) {

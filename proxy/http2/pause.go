@@ -24,16 +24,16 @@ func (c *conn) brokenLocked() {
 
 // pausedLocked implements outputOwner.
 func (c *conn) pausedLocked() {
-	if c.running == 0 && len(c.out.buf) == 0 {
-		c.out.release()
-	}
 	c.restLocked()
 	c.overWakeLocked()
 }
 
-// restLocked tells the watcher that the connection waits, once every response has left.
+// restLocked gives memory back and tells the watcher that the connection waits, once every response has left.
 func (c *conn) restLocked() {
-	if c.running > 0 || !c.watched || c.out.writing || len(c.out.buf) > 0 || c.dead {
+	if c.running > 0 || c.out.writing || len(c.out.buf) > 0 || c.dead {
+		return
+	}
+	if c.out.release(); !c.watched {
 		return
 	}
 	c.watched = false
