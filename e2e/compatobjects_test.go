@@ -75,7 +75,7 @@ func TestCompatUnknownAndUnsupported(t *testing.T) {
 		{"serversnippet", "server-snippet: location / { deny all; }", "a /", "server-snippet"},
 		{"fcgi", "backend-protocol: FCGI", "503", "backend-protocol"},
 		{"waf", "enable-modsecurity: true", "a /", "enable-modsecurity"},
-		{"errors", "custom-http-errors: 404,503", "a /", "custom-http-errors"},
+		{"errors", "custom-http-errors: 404,503", "a /", ""},
 		{"mirror", "mirror-target: http://127.0.0.1:1/", "a /", "mirror-target"},
 		{"passthrough", "ssl-passthrough: true", "a /", "ssl-passthrough"},
 		{"badbool", "enable-cors: maybe", "a /", "enable-cors"},
@@ -92,7 +92,7 @@ func TestCompatUnknownAndUnsupported(t *testing.T) {
 		ing{name: "younger", host: "both.test", paths: []string{"/b"}, notes: []string{"auth-tls-secret: default/ca"}}.String(),
 		ing{name: "risky", host: "risky.test", paths: []string{"/"}, notes: []string{"server-alias: risky2.test"}}.String())
 	s.edit("settings", configMap("frobnicate: yes", "proxy-body-sise: 2m", "worker-processes: 4", "custom-http-errors: 404", "annotations-risk-level: Medium"))
-	s.start("--enable-ssl-passthrough", "--tcp-services-configmap=x/y", "--sync-period=1h")
+	s.start("--enable-ssl-passthrough", "--sync-period=1h")
 	for _, c := range cases {
 		s.want(c.name+".test", "/", c.want)
 		if c.reported != "" {
@@ -107,7 +107,6 @@ func TestCompatUnknownAndUnsupported(t *testing.T) {
 	s.logged("frobnicate")
 	s.logged("proxy-body-sise", "proxy-body-size")
 	s.logged("--enable-ssl-passthrough")
-	s.logged("--tcp-services-configmap")
 }
 
 // TestCompatOneBadIngressHarmsNoOther puts nonsense beside good rules.
