@@ -60,9 +60,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		status := http.StatusInternalServerError
 		var p *problem
-		if errors.As(err, &p) {
+		switch {
+		case errors.As(err, &p):
 			status = p.status
-		} else {
+		case ctx.Err() != nil:
+			status = http.StatusServiceUnavailable // the API server has given up, too
+		default:
 			h.Log.Error(err, "not judged")
 		}
 		if status == http.StatusTooManyRequests {

@@ -195,7 +195,7 @@ func TestAFloodOfLargeQuestionsIsBounded(t *testing.T) {
 	<-watched
 	t.Logf("answers to large questions %v, %d of 50 small ones answered; heap grew by at most %d MiB", statuses, small, (most-before.HeapAlloc)>>20)
 	for status := range statuses {
-		if status != 200 && status != 429 {
+		if status != 200 && status != 429 && status != 503 {
 			t.Errorf("status %d", status)
 		}
 	}
@@ -212,6 +212,9 @@ func TestAFloodOfLargeQuestionsIsBounded(t *testing.T) {
 
 // TestAnIngressWithTenThousandRulesIsJudgedSoon checks the largest that is legal.
 func TestAnIngressWithTenThousandRulesIsJudgedSoon(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures time")
+	}
 	var list bytes.Buffer
 	for i := range 10_000 {
 		fmt.Fprintf(&list, `{"host":"h%d.test","http":{"paths":[{"path":"/","pathType":"Prefix","backend":{"service":{"name":"web","port":{"number":80}}}}]}},`, i)
