@@ -12,8 +12,10 @@ var Family = feature.Family{
 	Doc:  "Chooses among the endpoints of a Service.",
 	Keys: []feature.Key{
 		{
-			Name: "load-balance", Type: "round_robin or ewma", Default: "round_robin", Global: "load-balance",
-			Doc: "round_robin takes endpoints in turn; ewma the one of two that answered faster of late.",
+			Name: "load-balance", Type: "round_robin, ewma or least_request", Default: "round_robin", Global: "load-balance",
+			Doc: "round_robin takes endpoints in turn; ewma the one of two that answered faster of late; least_request the one of two that " +
+				"has fewer requests under way.",
+			Note: "least_request, as in Istio, is not known there.",
 		},
 		{
 			Name: "upstream-hash-by", Type: "text with variables", Risk: feature.High,
@@ -37,8 +39,11 @@ const maxSubset = 1 << 16
 // apply reads how endpoints are chosen.
 func apply(in *feature.Reader, out *feature.Intent) {
 	b := &out.Balance
-	if in.Enum("load-balance", "round_robin", "ewma") == "ewma" {
+	switch in.Enum("load-balance", "round_robin", "ewma", "least_request") {
+	case "ewma":
 		b.Algorithm = upstream.EWMA
+	case "least_request":
+		b.Algorithm = upstream.LeastRequests
 	}
 	subset, size := in.Bool("upstream-hash-by-subset"), in.Int("upstream-hash-by-subset-size", 1, maxSubset)
 	by := in.Matching("upstream-hash-by", feature.IsVariable, "only letters, digits and - _ $ { }")

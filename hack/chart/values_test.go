@@ -42,8 +42,20 @@ func TestValuesOfIngressNginxWork(t *testing.T) {
 		t.Errorf("X-Request-Start is %q", got)
 	}
 	s := find[*corev1.Service](t, r, name).Spec
-	if s.ExternalTrafficPolicy != "Local" || s.LoadBalancerIP != "192.0.2.7" || len(s.Ports) != 2 || s.Ports[0].NodePort != 32080 || s.Ports[1].TargetPort.StrVal != "https" {
+	if s.ExternalTrafficPolicy != "Local" || s.LoadBalancerIP != "192.0.2.7" || len(s.Ports) != 4 || s.Ports[0].NodePort != 32080 || s.Ports[1].TargetPort.StrVal != "https" {
 		t.Errorf("Service is %+v", s)
+	}
+	if p := s.Ports[2]; p.Name != "9000-tcp" || p.Port != 9000 || p.NodePort != 32900 || p.TargetPort.StrVal != "9000-tcp" {
+		t.Errorf("port of the TCP service is %+v", p)
+	}
+	if p := s.Ports[3]; p.Name != "53-udp" || p.Port != 53 || p.Protocol != corev1.ProtocolUDP {
+		t.Errorf("port of the UDP service is %+v", p)
+	}
+	if got := find[*corev1.ConfigMap](t, r, "edge-ingress-nginx-tcp").Data["9000"]; got != "default/db:5432" {
+		t.Errorf("TCP service 9000 is %q", got)
+	}
+	if got := find[*corev1.ConfigMap](t, r, "edge-ingress-nginx-udp").Data["53"]; got != "kube-system/kube-dns:53" {
+		t.Errorf("UDP service 53 is %q", got)
 	}
 	if internal := find[*corev1.Service](t, r, name+"-internal").Spec; internal.Ports[0].Port != 8080 || internal.Ports[1].Port != 443 || internal.Type != "LoadBalancer" {
 		t.Errorf("internal Service is %+v", internal)
@@ -67,7 +79,7 @@ func TestValuesOfIngressNginxWork(t *testing.T) {
 
 func TestNotesNameWhatHasNoEffect(t *testing.T) {
 	notes := render(t, "edge", sets(t)["ingress-nginx"]).notes
-	for _, want := range []string{"controller.image names", "admissionWebhooks", "tcp:", "ports 9000 are", "udp:", "image.chroot", "allowSnippetAnnotations",
+	for _, want := range []string{"controller.image names", "admissionWebhooks", "image.chroot", "allowSnippetAnnotations",
 		"extraModules", "opentelemetry", "maxmindLicenseKey", "dhParam", "defaultBackend.image", "controller.somethingOfMine: not a key"} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("notes do not name %s:\n%s", want, notes)

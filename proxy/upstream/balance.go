@@ -98,6 +98,8 @@ func (u *Upstream) Pick(c *Choice) *Endpoint {
 	case o.Algorithm == EWMA:
 		c.ewma = true
 		return c.try(set.twoChoices(c))
+	case o.Algorithm == LeastRequests:
+		return c.try(set.leastRequests(c))
 	}
 	return c.try(u.roundRobin(set, c))
 }
@@ -158,6 +160,45 @@ func (s *EndpointSet) twoChoices(c *Choice) *Endpoint {
 		return a
 	}
 	return b
+}
+
+// leastRequests returns the one of two random endpoints that has fewer requests on their way for its weight. Two are enough to
+// keep the longest queue short, and unlike the least of all they need no lock, nor do all cores run to the same endpoint.
+// The surprise is in the weights: they say how often an endpoint is drawn. Were they only compared, an endpoint of
+// little weight would get nothing while there is little to do.
+func (s *EndpointSet) leastRequests(c *Choice) *Endpoint {
+	if c.count > 0 {
+		i, j := s.twoUntried(c)
+		return s.idler(i, j)
+	}
+	i, j := s.draw(), s.draw()
+	for range maxDraws {
+		if i != j {
+			break
+		}
+		j = s.draw()
+	}
+	return s.idler(i, j)
+}
+
+// maxDraws is how often a second endpoint is drawn that is not the first.
+const maxDraws = 4
+
+// draw returns a random endpoint, as often as its weight says.
+func (s *EndpointSet) draw() int {
+	if s.weighted {
+		return int(s.schedule[rand.IntN(len(s.schedule))])
+	}
+	return rand.IntN(len(s.endpoints))
+}
+
+// idler returns the first of two endpoints, unless the second has less to do for its weight.
+func (s *EndpointSet) idler(i, j int) *Endpoint {
+	a, b := s.endpoints[i], s.endpoints[j]
+	if int64(b.InFlight())*int64(max(s.specs[i].Weight, 1)) < int64(a.InFlight())*int64(max(s.specs[j].Weight, 1)) {
+		return b
+	}
+	return a
 }
 
 // twoUntried returns two endpoints that have not been tried, the same one twice if it is the only one, and

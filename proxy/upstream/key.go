@@ -90,7 +90,11 @@ const (
 	RoundRobin Algorithm = iota
 	EWMA
 	Hash
+	// LeastRequests takes the one of two endpoints that has fewer requests under way; ingress-nginx does not have it.
+	LeastRequests
 )
 
 // String returns the annotation's spelling.
-func (a Algorithm) String() string { return [...]string{"round_robin", "ewma", "hash"}[a] }
+func (a Algorithm) String() string {
+	return [...]string{"round_robin", "ewma", "hash", "least_request"}[a]
+}

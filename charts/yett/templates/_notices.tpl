@@ -11,12 +11,6 @@ controller.admissionWebhooks: no jobs are run; the controller makes the certific
 {{- if and $hook.enabled (not $hook.patch.enabled) (not $hook.certManager.enabled) }}
 controller.admissionWebhooks.patch.enabled is false: put cert and key into the Secret {{ include "yett.admission.fullname" . }}, and their authority into the caBundle.
 {{- end }}
-{{- if .Values.tcp }}
-tcp: TCP services are not there yet; ports {{ keys .Values.tcp | sortAlpha | join ", " }} are not served.
-{{- end }}
-{{- if .Values.udp }}
-udp: UDP services are not there yet; ports {{ keys .Values.udp | sortAlpha | join ", " }} are not served.
-{{- end }}
 {{- if $c.enableTopologyAwareRouting }}
 controller.enableTopologyAwareRouting: not there yet.
 {{- end }}

@@ -44,6 +44,11 @@ capabilities:
 - --ingress-class={{ . }}
 {{- end }}
 - --configmap={{ default "$(POD_NAMESPACE)" $c.configMapNamespace }}/{{ include "yett.controller.fullname" . }}
+{{- range $protocol := list "tcp" "udp" }}
+{{- if index $.Values $protocol }}
+- --{{ $protocol }}-services-configmap={{ default "$(POD_NAMESPACE)" (index $c $protocol).configMapNamespace }}/{{ include "yett.fullname" $ }}-{{ $protocol }}
+{{- end }}
+{{- end }}
 {{- if $c.scope.enabled }}
 - --watch-namespace={{ default "$(POD_NAMESPACE)" $c.scope.namespace }}
 {{- else if $c.scope.namespaceSelector }}
@@ -104,6 +109,11 @@ capabilities:
 - --{{ $key }}
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/* The name of the port of a TCP or UDP service: (list $ PORT PROTOCOL). */}}
+{{- define "yett.streamPort" -}}
+{{- with (index . 0).Values.portNamePrefix }}{{ . }}-{{ end }}{{ index . 1 }}-{{ index . 2 }}
 {{- end -}}
 
 {{/* 90 % of a memory limit such as 512Mi or 1.5Gi, in KiB; nothing for other notations. */}}
@@ -222,6 +232,16 @@ spec:
           hostPort: {{ int . }}
           {{- end }}
           {{- end }}
+        {{- end }}
+        {{- range $protocol := list "tcp" "udp" }}
+        {{- range $port, $service := index $.Values $protocol }}
+        - name: {{ include "yett.streamPort" (list $ $port $protocol) }}
+          containerPort: {{ int $port }}
+          protocol: {{ upper $protocol }}
+          {{- if $c.hostPort.enabled }}
+          hostPort: {{ int $port }}
+          {{- end }}
+        {{- end }}
         {{- end }}
         {{- if $c.metrics.enabled }}
         - name: {{ $c.metrics.portName }}

@@ -65,6 +65,20 @@ ports:
     {{- end }}
   {{- end }}
   {{- end }}
+  {{- range $protocol := list "tcp" "udp" }}
+  {{- range $port, $service := index $root.Values $protocol }}
+  {{- $name := include "yett.streamPort" (list $root $port $protocol) }}
+  - name: {{ $name }}
+    port: {{ int $port }}
+    protocol: {{ upper $protocol }}
+    targetPort: {{ $name }}
+    {{- if has $type (list "NodePort" "LoadBalancer") }}
+    {{- with dig $protocol (toString $port) "" (default dict $s.nodePorts) }}
+    nodePort: {{ int . }}
+    {{- end }}
+    {{- end }}
+  {{- end }}
+  {{- end }}
 selector:
   {{- include "yett.selectorLabels" $root | nindent 2 }}
   app.kubernetes.io/component: controller
