@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -117,5 +118,30 @@ func TestTheReportComparesWithTheBetterPeer(t *testing.T) {
 	}
 	if err := xml.Unmarshal([]byte(r.chart()), new(struct{})); err != nil {
 		t.Errorf("chart: %v", err)
+	}
+}
+
+func TestFiguresGoBetweenTheirLines(t *testing.T) {
+	dir := t.TempDir()
+	page := filepath.Join(dir, "benchmarks.md")
+	r := report{Date: "2026-01-02"}
+	if err := os.WriteFile(page, []byte("no place for figures\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.publish(dir); err == nil || !strings.Contains(err.Error(), figuresBegin) {
+		t.Errorf("a page without the lines: %v", err)
+	}
+	if err := os.WriteFile(page, []byte("before\n"+figuresBegin+"\nold\n"+figuresEnd+"\nafter\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second run replaces the first
+		if err := r.publish(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(page)
+	if got := string(text); err != nil || strings.Contains(got, "old") || strings.Count(got, "2026-01-02") != 1 ||
+		!strings.HasPrefix(got, "before\n"+figuresBegin) || !strings.HasSuffix(got, figuresEnd+"\nafter\n") {
+		t.Errorf("%v\n%s", err, got)
 	}
 }

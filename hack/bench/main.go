@@ -96,7 +96,7 @@ func compare(args []string) error {
 		return err
 	}
 	defer b.close()
-	r := report{Date: time.Now().UTC().Format(time.DateOnly), Cores: runtime.NumCPU(), Rounds: o.rounds, Seconds: o.duration.Seconds()}
+	r := report{Date: time.Now().UTC().Format(time.DateOnly), Cores: runtime.NumCPU(), Rounds: o.rounds, Seconds: o.duration.Seconds(), Load: []string{loadAverage()}}
 	for _, p := range b.peers {
 		r.Versions = append(r.Versions, version{p.name, p.version(), p.missing()})
 	}
@@ -109,6 +109,10 @@ func compare(args []string) error {
 				return err
 			}
 		}
+	}
+	r.Load = append(r.Load, loadAverage())
+	if err := r.write(o.out); err != nil {
+		return err
 	}
 	if o.docs != "" {
 		if err := r.publish(o.docs); err != nil {

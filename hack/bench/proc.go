@@ -48,6 +48,13 @@ func memory(pids []int, field string) (sum int64) {
 	return sum
 }
 
+// loadAverage returns how many tasks have wanted to run in the last minute.
+func loadAverage() string {
+	text, _ := os.ReadFile("/proc/loadavg")
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
+}
+
 // residentMemory and peakMemory are what processes hold and the most they ever held.
 func residentMemory(pids []int) int64 { return memory(pids, "VmRSS") }
 func peakMemory(pids []int) int64     { return memory(pids, "VmHWM") }

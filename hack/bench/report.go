@@ -14,6 +14,7 @@ type report struct {
 	Cores    int       `json:"cores"`
 	Rounds   int       `json:"rounds"`
 	Seconds  float64   `json:"seconds"`
+	Load     []string  `json:"load_average"` // of the machine, at the begin and at the end; the bench itself is 2 to 3 of it
 	Versions []version `json:"versions"`
 	Rows     []row     `json:"rows"`
 }
@@ -51,7 +52,8 @@ func (r *report) json() (string, error) {
 // table is the report in Markdown.
 func (r *report) table() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %d cores, %d rounds of %.1f s\n\n", r.Date, r.Cores, r.Rounds, r.Seconds)
+	fmt.Fprintf(&b, "%s, %d cores, %d rounds of %.1f s, load average %s (the bench itself is 2 to 3 of it)\n\n",
+		r.Date, r.Cores, r.Rounds, r.Seconds, strings.Join(r.Load, " to "))
 	for _, v := range r.Versions {
 		fmt.Fprintf(&b, "- %s: %s %s\n", v.Name, v.Version, v.Missing)
 	}
