@@ -9,7 +9,8 @@ import (
 
 const (
 	// smallSize is the buffer for reading that a connection always has, in bytes: enough for the frames of a request.
-	smallSize = 1 << 10
+	// It makes a conn 2 KiB, which is a size that the allocator has.
+	smallSize = 800
 	// largeSize is the buffer it borrows for bodies, and for many requests at once.
 	largeSize = 2 * (maxPayload + headerSize)
 	// firstOutput is how large a buffer for writing is at first.
