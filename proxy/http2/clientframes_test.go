@@ -118,6 +118,7 @@ func TestWhatUpstreamsMustNotSend(t *testing.T) {
 				_, a.err, _ = s.CopyBody(new(sink))
 			}
 			check(t, a, tt.want)
+			_ = s.Close()
 			<-done // a connection without requests is closed, and the last frame may be lost with it
 			s.Release()
 		})
