@@ -11,6 +11,29 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 )
 
+func TestHTTP3OpensTheUDPPort(t *testing.T) {
+	r := render(t, "edge", "yett: {http3: {enabled: true}}\ncontroller: {networkPolicy: {enabled: true}, hostPort: {enabled: true}, service: {ports: {https: 8443}}}\n")
+	const name = "edge-yett-controller"
+	c := find[*appsv1.Deployment](t, r, name).Spec.Template.Spec.Containers[0]
+	if !slices.Contains(c.Args, "--enable-http3=true") {
+		t.Errorf("arguments %q", c.Args)
+	}
+	if !slices.Contains(c.Ports, corev1.ContainerPort{Name: "http3", ContainerPort: 443, HostPort: 443, Protocol: corev1.ProtocolUDP}) {
+		t.Errorf("ports %+v", c.Ports)
+	}
+	last := find[*corev1.Service](t, r, name).Spec.Ports
+	if p := last[len(last)-1]; p.Name != "http3" || p.Port != 8443 || p.Protocol != corev1.ProtocolUDP || p.TargetPort.StrVal != "http3" {
+		t.Errorf("Service %+v", last)
+	}
+	policy := find[*networkingv1.NetworkPolicy](t, r, name).Spec.Ingress[0].Ports
+	if !slices.ContainsFunc(policy, func(p networkingv1.NetworkPolicyPort) bool { return *p.Protocol == corev1.ProtocolUDP && p.Port.IntVal == 443 }) {
+		t.Errorf("network policy %+v", policy)
+	}
+	if off := render(t, "edge", ""); strings.Contains(off.text, "http3") {
+		t.Error("http3 is on by default")
+	}
+}
+
 func TestValuesOfIngressNginxWork(t *testing.T) {
 	r := render(t, "edge", "nameOverride: ingress-nginx\n"+sets(t)["ingress-nginx"])
 	const name = "edge-ingress-nginx-controller"

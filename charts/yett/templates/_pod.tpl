@@ -97,6 +97,9 @@ capabilities:
 - --{{ $flag }}={{ int $own }}
 {{- end }}
 {{- end }}
+{{- if and .Values.yett.http3.enabled (not (hasKey $c.extraArgs "enable-http3")) }}
+- --enable-http3=true
+{{- end }}
 {{- if not (hasKey $c.extraArgs "shutdown-grace-period") }}
 - --shutdown-grace-period={{ int .Values.yett.shutdownGracePeriodSeconds }}
 {{- end }}
@@ -242,6 +245,16 @@ spec:
           hostPort: {{ int $port }}
           {{- end }}
         {{- end }}
+        {{- end }}
+        {{- if and .Values.yett.http3.enabled $c.containerPort.https }}
+        - name: http3
+          containerPort: {{ int $c.containerPort.https }}
+          protocol: UDP
+          {{- if $c.hostPort.enabled }}
+          {{- with $c.hostPort.ports.https }}
+          hostPort: {{ int . }}
+          {{- end }}
+          {{- end }}
         {{- end }}
         {{- if $c.metrics.enabled }}
         - name: {{ $c.metrics.portName }}

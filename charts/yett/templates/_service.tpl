@@ -79,6 +79,12 @@ ports:
     {{- end }}
   {{- end }}
   {{- end }}
+  {{- if and $root.Values.yett.http3.enabled $defaults.enableHttps }}
+  - name: http3
+    port: {{ int (default $defaults.ports.https (default dict $s.ports).https) }}
+    protocol: UDP
+    targetPort: http3
+  {{- end }}
 selector:
   {{- include "yett.selectorLabels" $root | nindent 2 }}
   app.kubernetes.io/component: controller
