@@ -67,12 +67,15 @@ func TestClientCertificates(t *testing.T) {
 	gone := ca.Client("gone", nil)
 	expired := ca.Client("late", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
 	s := newStage(t)
-	s.echo("a", "auth")
+	s.echo("a")
+	asked := make(chan http.Header, 1)
+	auth := serveOn(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Header }), []string{"127.0.0.1"})
 	s.add(caSecret("ca", ca.PEM(), ""), caSecret("crl", ca.PEM(), ca.Revoke(time.Now().Add(time.Hour), gone)))
 	for name, notes := range map[string][]string{
 		"on": nil, "optional": {"auth-tls-verify-client: optional"}, "noca": {"auth-tls-verify-client: optional_no_ca"}, "off": {"auth-tls-verify-client: off"},
 		"pass": {"auth-tls-pass-certificate-to-upstream: true"}, "cn": {"auth-tls-match-cn: CN=(alice|bob)$"}, "othercn": {"auth-tls-match-cn: CN=carol"},
 		"page": {"auth-tls-error-page: https://help.test/$host"}, "crl": {"auth-tls-secret: default/crl"},
+		"auth":       {fmt.Sprintf("auth-url: http://127.0.0.1:%d/", auth), "auth-tls-pass-certificate-to-upstream: true"},
 		"noredirect": {"ssl-redirect: false"}, "noredirectopt": {"ssl-redirect: false", "auth-tls-verify-client: optional"},
 	} {
 		if name != "crl" {
@@ -120,6 +123,12 @@ func TestClientCertificates(t *testing.T) {
 		t.Errorf("pass: %s", r)
 	} else if text, err := url.PathUnescape(r.Seen.Header.Get("Ssl-Client-Cert")); err != nil || text != good.Cert {
 		t.Errorf("ssl-client-cert: %q, %v", r.Seen.Header.Get("Ssl-Client-Cert"), err)
+	}
+	// The authorization service is told the same.
+	if r := s.show(&good, "auth.test", "auth.test", "/", "ssl-client-subject-dn: CN=root"); r.Status != 200 {
+		t.Errorf("auth: %s", r)
+	} else if h := <-asked; h.Get("Ssl-Client-Verify") != "SUCCESS" || strings.Join(h["Ssl-Client-Subject-Dn"], "|") != "CN=alice" || h.Get("Ssl-Client-Cert") == "" {
+		t.Errorf("the authorization service is told %v", h)
 	}
 	refused, err := tls.Dial("tcp", s.gate.HTTPS, showing("on.test", nil))
 	if err != nil {

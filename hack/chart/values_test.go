@@ -26,7 +26,9 @@ func TestHTTP3OpensTheUDPPort(t *testing.T) {
 		t.Errorf("Service %+v", last)
 	}
 	policy := find[*networkingv1.NetworkPolicy](t, r, name).Spec.Ingress[0].Ports
-	if !slices.ContainsFunc(policy, func(p networkingv1.NetworkPolicyPort) bool { return *p.Protocol == corev1.ProtocolUDP && p.Port.IntVal == 443 }) {
+	if !slices.ContainsFunc(policy, func(p networkingv1.NetworkPolicyPort) bool {
+		return *p.Protocol == corev1.ProtocolUDP && p.Port.IntVal == 443
+	}) {
 		t.Errorf("network policy %+v", policy)
 	}
 	if off := render(t, "edge", ""); strings.Contains(off.text, "http3") {
