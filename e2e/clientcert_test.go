@@ -16,8 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/http2"
-
 	"github.com/yettproxy/yett/e2e/harness"
 	"github.com/yettproxy/yett/proxy/certtest"
 )
@@ -187,7 +185,7 @@ func TestClientCertificatesAreNotBypassed(t *testing.T) {
 		t.Errorf("an absolute target: %s", r)
 	}
 	// One HTTP/2 connection carries requests for several hosts.
-	transport := &http2.Transport{DialTLSContext: func(ctx context.Context, network, _ string, _ *tls.Config) (net.Conn, error) {
+	transport := &http.Transport{ForceAttemptHTTP2: true, DialTLSContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		config := showing("p.test", &good)
 		config.NextProtos = []string{"h2"}
 		return (&tls.Dialer{Config: config}).DialContext(ctx, network, s.gate.HTTPS)
@@ -202,7 +200,7 @@ func TestClientCertificatesAreNotBypassed(t *testing.T) {
 		}
 		_, _ = io.Copy(io.Discard, resp.Body)
 		resp.Body.Close()
-		if resp.StatusCode != want {
+		if resp.StatusCode != want || resp.ProtoMajor != 2 {
 			t.Errorf("HTTP/2, authority %s over the connection for p.test: %d, want %d", host, resp.StatusCode, want)
 		}
 	}
