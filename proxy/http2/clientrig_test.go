@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 the server of x/net is the peer that speaks HTTP/2 in cleartext by prior knowledge.
+
 package http2
 
 import (
