@@ -92,7 +92,7 @@ func TestCompatUnknownAndUnsupported(t *testing.T) {
 		ing{name: "younger", host: "both.test", paths: []string{"/b"}, notes: []string{"auth-tls-secret: default/ca"}}.String(),
 		ing{name: "risky", host: "risky.test", paths: []string{"/"}, notes: []string{"server-alias: risky2.test"}}.String())
 	s.edit("settings", configMap("frobnicate: yes", "proxy-body-sise: 2m", "worker-processes: 4", "custom-http-errors: 404", "annotations-risk-level: Medium"))
-	s.start("--enable-ssl-passthrough", "--sync-period=1h")
+	s.start("--sync-period=1h")
 	for _, c := range cases {
 		s.want(c.name+".test", "/", c.want)
 		if c.reported != "" {
@@ -106,7 +106,7 @@ func TestCompatUnknownAndUnsupported(t *testing.T) {
 	s.want("risky2.test", "/", "404")
 	s.logged("frobnicate")
 	s.logged("proxy-body-sise", "proxy-body-size")
-	s.logged("--enable-ssl-passthrough")
+	s.logged("--sync-period")
 }
 
 // TestCompatOneBadIngressHarmsNoOther puts nonsense beside good rules.

@@ -191,6 +191,9 @@ func (s *flight) discard() { s.release(s.conn.drained() && s.body.stop(s)) }
 // failed notes that a try came to nothing and decides what now.
 func (s *flight) failed(e *upstream.Endpoint, a *filter.Attempt, failure upstream.Failure) (again bool) {
 	x := s.x
+	if s.late() && failure == upstream.Reset {
+		failure = upstream.ReadTimeout // the endpoint knows the deadline too, and has given the call up a moment before us
+	}
 	a.Failure, a.Status = failure, failure.Status()
 	e.Fail(failure)
 	stale := s.conn != nil && s.reused && (failure == upstream.ReadError || failure == upstream.WriteError) ||

@@ -200,10 +200,14 @@ func joined(in []wire.Field, id wire.ID, a *wire.Arena) string {
 	return list
 }
 
+// unfit are fields that a request's trailers must not bring (RFC 9110 section 6.5.1): those that never pass, and credentials.
+const unfit = dropped | 1<<wire.Authorization | 1<<wire.Cookie | 1<<wire.Forwarded
+
 // requestTrailers returns the trailers of a request body that has ended, less those that only proxies may send; nil if there
-// are none. Names with an underscore could pass for others behind CGI and its heirs.
+// are none. Names with an underscore could pass for others behind CGI and its heirs. Only endpoints that speak HTTP/2 get any, as
+// with nginx: gRPC knows what they mean, whereas many servers of HTTP/1.1 take them for fields of the head.
 func (s *flight) requestTrailers() *wire.Fields {
-	if s.x.Request.Length >= 0 && s.x.Request.Major < 2 {
+	if !s.plan.shared || s.x.Request.Length >= 0 && s.x.Request.Major < 2 {
 		return nil
 	}
 	in := s.x.Stream.Trailers()
@@ -213,6 +217,9 @@ func (s *flight) requestTrailers() *wire.Fields {
 	out := &s.requestTail
 	out.Reset()
 	for _, f := range in.All() {
+		if unfit>>f.ID&1 != 0 {
+			continue
+		}
 		if _, set := s.x.Overrides.Find(f.Name); !set && !s.reserved(f.Name) && strings.IndexByte(f.Name, '_') < 0 {
 			out.Append(f)
 		}
