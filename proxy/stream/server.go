@@ -240,8 +240,11 @@ func (s *Server) Drain(ctx context.Context, grace time.Duration) error {
 		})
 	}
 	group.Wait()
-	s.cancel()
+	// Sessions of ports that were closed before have as long as the others.
+	stop := context.AfterFunc(ctx, s.cancel)
 	s.leaving.Wait()
+	stop()
+	s.cancel()
 	return errors.Join(errs...)
 }
 
