@@ -118,8 +118,14 @@ func (c *live) begin(t *testing.T) error {
 	if c.http, c.https, err = c.addresses(gateName, gateWorkload); err != nil {
 		return err
 	}
+	// The pods are ready; kube-proxy opens the node's ports a moment later.
+	var status int
+	for status != 404 && time.Since(begin) < time.Minute {
+		if status, _, err = ask(c.http, "nobody.test"); err != nil {
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
 	took := time.Since(begin)
-	status, _, err := ask(c.http, "nobody.test")
 	row.is(took <= time.Minute && status == 404, "after %s, a host of nobody answers %d", took.Round(100*time.Millisecond), status)
 	return err
 }
