@@ -13,14 +13,22 @@ import (
 	"time"
 )
 
+// leave is how long the end is announced in answers before connections are closed.
+const leave = 2 * time.Second
+
 func main() {
 	name := os.Getenv("ECHO_NAME")
 	if name == "" {
 		name, _ = os.Hostname()
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
+		if ctx.Err() != nil {
+			w.Header().Set("Connection", "close")
+		}
 		fmt.Fprint(w, name)
 	})
 	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
@@ -43,11 +51,11 @@ func main() {
 		_, _ = io.Copy(c, rw)
 	})
 	server := &http.Server{Addr: ":8080", Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
 	done := make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		defer close(done)
+		// Shutdown closes idle connections at once, on which a client may just be sending: they are told to close before.
+		time.Sleep(leave)
 		end, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		_ = server.Shutdown(end)
