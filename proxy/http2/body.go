@@ -91,16 +91,6 @@ func (s *stream) grantLocked(n int64) {
 	b.credit = 0
 }
 
-// grantLocked lets the client send more on the connection, once it is worth a frame.
-func (c *conn) grantLocked(n int64) {
-	if c.credit += n; c.credit < connWindow/4 || c.dead {
-		return
-	}
-	c.out.buf = appendWindowUpdate(c.out.take(), 0, c.credit)
-	c.recvWindow += c.credit
-	c.credit = 0
-}
-
 // Trailers implements wire.Body.
 func (s *stream) Trailers() *wire.Fields {
 	s.c.mu.Lock()

@@ -7,11 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/net/http2/hpack"
 
 	"github.com/yettproxy/yett/proxy/wire"
 )
@@ -35,38 +32,25 @@ var ErrNotHTTP2 = errors.New("greet upstream: it does not speak HTTP/2")
 // The window of the connection is opened again as bytes come, not as they are taken: a client that does not take its
 // response must not hold up those of others. What is held is bounded by the windows of the streams.
 type ClientConn struct {
-	nc     net.Conn
+	peer
 	scheme string
-
-	// Only the goroutine that reads touches these.
-	in   input
-	head responseParser
+	head   responseParser // only for the goroutine that reads
 
 	// ready is closed when the upstream has said what it grants, or the connection has ended.
 	ready chan struct{}
 	// heard is when bytes came last, on this package's clock.
 	heard atomic.Int64
 
-	mu sync.Mutex
-	// Everything below is guarded by mu.
-	out         output
-	streams     map[uint32]*ClientStream
-	woken       []*ClientStream // to be told that something has come
-	blocked     []*ClientStream // wait for something of the connection's
-	places      int             // taken by requests, begun or not
-	max         int             // places that there are
-	next        uint32          // the number of the next stream
-	sendWindow  int64
-	recvWindow  int64
-	credit      int64
-	firstWindow int64 // what the upstream grants to new streams
-	clearTable  bool  // the next header block must begin with a table size update
-	leaving     bool  // no further requests
-	dead        bool
-	err         error // why it is
-	since       int64 // when the connection became idle, or busy
-	calm        calm
-	reminder    reminder
+	// The lock guards what follows.
+	streams  map[uint32]*ClientStream
+	woken    []*ClientStream // to be told that something has come
+	places   int             // taken by requests, begun or not
+	max      int             // places that there are
+	next     uint32          // the number of the next stream
+	leaving  bool            // no further requests
+	err      error           // why the connection is dead
+	since    int64           // when the connection became idle, or busy
+	reminder reminder
 }
 
 var _ source = (*ClientConn)(nil)
@@ -75,18 +59,14 @@ var _ source = (*ClientConn)(nil)
 // done. Greet must be called before the first request.
 func NewClientConn(nc net.Conn) *ClientConn {
 	c := &ClientConn{
-		nc: nc, scheme: "http", ready: make(chan struct{}), streams: make(map[uint32]*ClientStream), max: clientStreams,
-		next: 1, sendWindow: defaultWindow, recvWindow: connWindow, firstWindow: defaultWindow,
+		scheme: "http", ready: make(chan struct{}), streams: make(map[uint32]*ClientStream), max: clientStreams, next: 1, since: clock(),
 	}
+	c.peer.init(nc, c, &c.head)
 	if _, ok := nc.(*tls.Conn); ok {
 		c.scheme = "https"
 	}
-	c.out.mu, c.out.nc, c.out.owner = &c.mu, nc, c
-	c.head.dec = hpack.NewDecoder(tableSize, c.head.emit)
-	c.in.buf = c.in.small[:]
-	c.since = clock()
+	c.head.dec = &c.dec
 	c.heard.Store(c.since)
-	c.calm.init(c.since)
 	c.mu.Lock()
 	b := append(c.out.take(), preface...)
 	b = appendHeader(b, 2*6, frameSettings, 0, 0)
@@ -230,15 +210,6 @@ func (c *ClientConn) fail(why error) {
 	c.dropLocked(why)
 	c.mu.Unlock()
 	c.cut()
-}
-
-// cut closes the connection without TLS's good-bye, which could block.
-func (c *ClientConn) cut() {
-	t := c.nc
-	if s, ok := t.(*tls.Conn); ok {
-		t = s.NetConn()
-	}
-	t.Close()
 }
 
 // dropLocked marks the connection as dead and fails its streams.

@@ -60,6 +60,7 @@ func TestWhatUpstreamsMustNotSend(t *testing.T) {
 				u.WriteData(id, false, make([]byte, 16<<10))
 			}
 		}, "malformed", 3, 0},
+		"a window update of 0":         {func(u *frames, id uint32) { u.WriteWindowUpdate(id, 0) }, "malformed", 1, 0},
 		"a window too large":           {func(u *frames, id uint32) { u.WriteWindowUpdate(id, 1<<31-1) }, "malformed", 3, 0},
 		"a reset":                      {func(u *frames, id uint32) { u.WriteRSTStream(id, 2) }, "stream was reset with code 2", 0, 0},
 		"a refusal":                    {func(u *frames, id uint32) { u.WriteRSTStream(id, 7) }, "refused", 0, 0},

@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"strings"
 
-	"golang.org/x/net/http2/hpack"
-
 	"github.com/yettproxy/yett/proxy/wire"
 )
 
@@ -19,13 +17,11 @@ const unwanted = 1<<wire.TE | 1<<wire.ProxyAuthenticate | 1<<wire.ProxyAuthoriza
 // responseParser makes a response head, or trailers, of the fields that the decoder finds. There is one for each
 // connection, since heads never overlap. Strings belong to the heap, or to the table of the decoder: they outlive everything.
 type responseParser struct {
-	dec      *hpack.Decoder
-	stream   uint32 // of the head that has begun; 0 for none
+	headBlock
+	dec      *decoder
 	trailers bool
-	end      bool // nothing follows
-	bytes    int  // on the wire
-	size     int  // decoded, with overhead
-	text     int  // as HTTP/1.1 would write it, about
+	size     int // decoded, with overhead
+	text     int // as HTTP/1.1 would write it, about
 	bad      bool
 	large    bool
 	regular  bool // a field that is no pseudo-header field has come
@@ -33,22 +29,21 @@ type responseParser struct {
 	response wire.Response // trailers are its fields
 }
 
-// begin prepares for a head, or for trailers. Fields that nobody wants are decoded and dropped.
-func (h *responseParser) begin(id uint32, wanted, trailers bool) {
+// begin prepares for a head, or for trailers.
+func (h *responseParser) begin(id uint32, trailers bool) {
 	r := h.response
 	r.Reset()
-	*h = responseParser{dec: h.dec, stream: id, trailers: trailers, length: wire.Unknown, response: r}
-	h.dec.SetEmitEnabled(wanted)
+	*h = responseParser{headBlock: headBlock{stream: id}, dec: h.dec, trailers: trailers, length: wire.Unknown, response: r}
 }
 
-// emit takes a field from the decoder.
-func (h *responseParser) emit(f hpack.HeaderField) {
+// take takes a field from the decoder.
+func (h *responseParser) take(f *wire.Field) {
 	n := len(f.Name) + len(f.Value)
 	h.size += n + fieldOverhead
 	h.text += n + len(": \r\n")
 	h.large = h.size > clientHead
 	if h.large || h.bad {
-		h.dec.SetEmitEnabled(false)
+		h.dec.silent = true
 		return
 	}
 	if strings.HasPrefix(f.Name, ":") {
@@ -56,18 +51,17 @@ func (h *responseParser) emit(f hpack.HeaderField) {
 		return
 	}
 	h.regular = true
-	id := wire.Lookup(f.Name)
-	if !validName(f.Name) || !wire.ValidValue(f.Value) || specific>>id&1 != 0 {
+	if !validName(f.Name) || !wire.ValidValue(f.Value) || specific>>f.ID&1 != 0 {
 		h.bad = true
 		return
 	}
-	if id == wire.ContentLength && !h.trailers {
+	if f.ID == wire.ContentLength && !h.trailers {
 		length, ok := wire.ParseLength(f.Value)
 		h.bad = !ok || h.length >= 0 && h.length != length
 		h.length = length
 	}
-	if unwanted>>id&1 == 0 && (!h.trailers || wire.TrailerAllowed(id, f.Name)) {
-		h.response.Fields.Append(wire.Field{Name: f.Name, Value: f.Value, ID: id})
+	if unwanted>>f.ID&1 == 0 && (!h.trailers || wire.TrailerAllowed(f.ID, f.Name)) {
+		h.response.Fields.Append(*f)
 	}
 }
 

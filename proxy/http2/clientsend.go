@@ -3,7 +3,6 @@ package http2
 import (
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
 
 	"github.com/yettproxy/yett/proxy/wire"
@@ -67,19 +66,19 @@ func (s *ClientStream) send(p []byte, end bool, trailers []byte) error {
 		last = last && !whole
 	}
 	if len(s.gather) > 0 {
-		if err := s.dataOutLocked(s.gather, last && len(p) == 0); err != nil {
+		if err := s.bodyLocked(s.gather, last && len(p) == 0); err != nil {
 			return err
 		}
 		s.gather = s.gather[:0]
 		last = last && len(p) > 0
 	}
 	if len(p) > 0 || last {
-		if err := s.dataOutLocked(p, last); err != nil {
+		if err := s.bodyLocked(p, last); err != nil {
 			return err
 		}
 	}
 	if trailers != nil {
-		s.blockLocked(trailers, flagEndStream)
+		c.headOutLocked(&s.sender, trailers, flagEndStream)
 	}
 	s.ended = s.ended || end
 	c.out.flushLocked(c.places > 1)
@@ -104,42 +103,18 @@ func (s *ClientStream) beginLocked(whole bool) bool {
 		flags = flagEndStream
 		s.ended = true
 	}
-	s.blockLocked(s.block, flags)
+	c.headOutLocked(&s.sender, s.block, flags)
 	if c.reminder.at == 0 {
 		c.remindLocked(clock() + int64(pingAfter))
 	}
 	return true
 }
 
-// blockLocked queues a header block.
-func (s *ClientStream) blockLocked(block []byte, flags uint8) {
-	c := s.c
-	if c.clearTable {
-		// RFC 7541 section 4.2: the upstream has made the table smaller, and we do not use it.
-		c.clearTable = false
-		block = append([]byte{0x20}, block...)
-	}
-	c.out.buf = appendBlock(c.out.take(), s.id, flags, block)
-}
-
-// dataOutLocked queues a piece of the body as DATA frames, as far as the upstream grants it and there is room, and waits for
-// more of both.
-func (s *ClientStream) dataOutLocked(p []byte, end bool) error {
+// bodyLocked queues a piece of the body, as far as the upstream grants it and there is room, and waits for more of both.
+func (s *ClientStream) bodyLocked(p []byte, end bool) error {
 	c := s.c
 	for {
-		n := int64(len(p))
-		if n > 0 {
-			n = min(n, s.window, c.sendWindow, maxPayload)
-		}
-		room := len(c.out.buf) < outputLimit
-		if room && (n > 0 || len(p) == 0) {
-			flags := uint8(0)
-			if end && int(n) == len(p) {
-				flags = flagEndStream
-			}
-			c.out.buf = append(appendHeader(c.out.take(), int(n), frameData, flags, s.id), p[:n]...)
-			s.window -= n
-			c.sendWindow -= n
+		if n, ok := c.dataOutLocked(&s.sender, p, end); ok {
 			if p = p[n:]; len(p) == 0 {
 				return nil
 			}
@@ -147,7 +122,7 @@ func (s *ClientStream) dataOutLocked(p []byte, end bool) error {
 		}
 		if len(c.out.buf) > 0 && !c.out.writing {
 			c.out.flushLocked(false)
-		} else if !s.waitWriteLocked(!room || s.window > 0) {
+		} else if !s.waitWriteLocked() {
 			return os.ErrDeadlineExceeded
 		}
 		if s.sendErr != nil {
@@ -156,38 +131,17 @@ func (s *ClientStream) dataOutLocked(p []byte, end bool) error {
 	}
 }
 
-// waitWriteLocked waits until the upstream grants more, or there is room for frames again: for shared, something that others
-// wait for, too. It is false when that has taken too long.
-func (s *ClientStream) waitWriteLocked(shared bool) bool {
-	c := s.c
-	if shared && !s.stuck {
-		s.stuck = true
-		c.blocked = append(c.blocked, s)
-	}
+// waitWriteLocked waits until there is something to send again, or to give up for. It is false when that has taken too long.
+func (s *ClientStream) waitWriteLocked() bool {
 	if s.writeTimeout > 0 {
 		s.writeDue = clock() + s.writeTimeout
-		c.remindLocked(s.writeDue)
+		s.c.remindLocked(s.writeDue)
 	}
-	s.canWrite.Wait()
+	s.c.waitLocked(&s.sender)
 	s.writeDue = 0
-	if s.stuck { // woken for another reason
-		s.stuck = false
-		at := slices.Index(c.blocked, s)
-		c.blocked = slices.Delete(c.blocked, at, at+1)
-	}
 	expired := s.writeExpired
 	s.writeExpired = false
 	return !expired
-}
-
-// wakeBlockedLocked wakes the streams that wait for something of the connection's.
-func (c *ClientConn) wakeBlockedLocked() {
-	for i, s := range c.blocked {
-		s.stuck = false
-		s.canWrite.Signal()
-		c.blocked[i] = nil
-	}
-	c.blocked = c.blocked[:0]
 }
 
 // waitReadLocked waits until something has come. It is false when that has taken too long.

@@ -39,14 +39,11 @@ type ClientStream struct {
 	readTimeout, writeTimeout int64
 
 	// The lock of the connection guards what follows.
-	id       uint32 // 0 before anything was queued
-	canRead  sync.Cond
-	canWrite sync.Cond
-	sendErr  error // why nothing can be sent any more
-	ended    bool  // END_STREAM was queued
-	window   int64 // what the upstream grants
-	stuck    bool  // in ClientConn.blocked
-	woken    bool  // in ClientConn.woken
+	sender
+	canRead sync.Cond
+	sendErr error // why nothing can be sent any more
+	ended   bool  // END_STREAM was queued
+	woken   bool  // in ClientConn.woken
 
 	response   wire.Response
 	text       int  // the size of its head

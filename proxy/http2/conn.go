@@ -23,59 +23,39 @@ const (
 
 // conn is one client connection. Its goroutine reads frames; the goroutines of the streams write.
 type conn struct {
+	peer
 	srv   *Server
 	shard *shard
-	nc    net.Conn
 	info  *filter.Conn
-	in    input
-	head  headParser
-	dec   decoder
+	head  headParser // only for the goroutine that reads
 	// polite says that the client is to see the last frames before the connection is closed.
 	polite bool
 
-	mu sync.Mutex
-	// Everything below is guarded by mu.
-	out         output
-	streams     map[uint32]*stream
-	limits      *wire.Limits
-	last        uint32    // the highest stream the client has opened
-	unused      [2]uint32 // the latest streams that the client has left out lie between these
-	running     int       // handlers
-	tunnels     int       // those of them whose stream was hijacked
-	requests    int
-	heads       int  // bytes of the heads of running streams
-	watched     bool // the watcher was told that the connection is active
-	idleSince   int64
-	done        sync.Cond // running has become 0
-	sendWindow  int64
-	recvWindow  int64
-	credit      int64 // bytes of bodies that were consumed and not yet granted again
-	blocked     []*stream
-	firstWindow int64 // what the client grants to new streams
-	frameSize   int   // the largest payload we send
-	clearTable  bool  // the next header block must begin with a table size update
-	dead        bool
-	leaving     leaving
-	recent      [64]uint32 // streams that we reset: their client may not know yet
-	numRecent   int
-	announced   int // how many streams the client was told it may open
-	calm        calm
-	janitor     janitor
+	// The lock guards what follows.
+	streams   map[uint32]*stream
+	limits    *wire.Limits
+	last      uint32    // the highest stream the client has opened
+	unused    [2]uint32 // the latest streams that the client has left out lie between these
+	running   int       // handlers
+	tunnels   int       // those of them whose stream was hijacked
+	requests  int
+	heads     int  // bytes of the heads of running streams
+	watched   bool // the watcher was told that the connection is active
+	idleSince int64
+	done      sync.Cond // running has become 0
+	leaving   leaving
+	recent    [64]uint32 // streams that we reset: their client may not know yet
+	numRecent int
+	announced int // how many streams the client was told it may open
+	janitor   janitor
 }
 
 // newConn returns a connection that has not read anything.
 func newConn(srv *Server, nc net.Conn, info *filter.Conn) *conn {
-	c := &conn{
-		srv: srv, nc: nc, info: info, limits: srv.limits(), streams: make(map[uint32]*stream),
-		sendWindow: defaultWindow, recvWindow: connWindow, firstWindow: defaultWindow, frameSize: maxPayload,
-	}
+	c := &conn{srv: srv, info: info, limits: srv.limits(), streams: make(map[uint32]*stream), idleSince: clock()}
+	c.peer.init(nc, c, &c.head)
 	c.done.L = &c.mu
-	c.out.mu, c.out.nc, c.out.owner = &c.mu, nc, c
 	c.head.c = c
-	c.dec.taker, c.dec.most = &c.head, tableSize
-	c.idleSince = clock()
-	c.calm.init(c.idleSince)
-	c.in.buf = c.in.small[:]
 	return c
 }
 
@@ -175,15 +155,6 @@ func (c *conn) dropLocked() {
 	}
 	clear(c.streams)
 	c.wakeBlockedLocked()
-}
-
-// cut ends the connection at once. Any goroutine may call it.
-func (c *conn) cut() {
-	t := c.nc
-	if s, ok := t.(*tls.Conn); ok {
-		t = s.NetConn() // without TLS's good-bye, which could block
-	}
-	t.Close()
 }
 
 // die tells the client what it did wrong and ends the connection.

@@ -201,14 +201,17 @@ func (d *decoder) string(s stringLiteral, keep bool) (string, error) {
 	case !s.huffman:
 		return d.arena.Copy(s.p), nil
 	case d.arena == nil:
-		d.text.b = d.text.b[:0]
-	default:
-		d.text.b = d.arena.Begin()
+		text, err := hpack.HuffmanDecodeToString(s.p)
+		if err != nil {
+			return "", errText
+		}
+		return text, nil
 	}
+	d.text.b = d.arena.Begin()
 	if _, err := hpack.HuffmanDecode(&d.text, s.p); err != nil {
 		return "", errText
 	}
-	if keep || d.arena == nil {
+	if keep {
 		return string(d.text.b), nil
 	}
 	return d.arena.End(d.text.b), nil

@@ -7,6 +7,9 @@
 // nobody writing writes them (output.go). Streams wait for windows, never for memory: of a response nothing is
 // held beyond what its writer holds, of all requests bodies together at most a connection's window.
 //
+// What does not depend on who asks and who answers is the same code on both sides: the order of frames, SETTINGS, PING, windows (peer.go), what a stream
+// sends and waits for (sender.go), heads as far as their fields (decode.go).
+//
 // Floods are answered by budgets (calm.go), clients that move a byte now and then by wire.Pace; the end of a connection loses no request (drain.go).
 //
 // Towards upstreams (client*.go) many requests share a ClientConn, each as a ClientStream. Here, too, one goroutine reads: it

@@ -100,6 +100,33 @@ func (f *frame) unpad() ([]byte, bool) {
 	return p[1 : len(p)-int(p[0])], true
 }
 
+// block takes padding and priority off the payload of HEADERS. parent is the stream that the priority names, 0 for none.
+func (f *frame) block() (block []byte, parent uint32, code errCode) {
+	block, ok := f.unpad()
+	if !ok {
+		return nil, 0, codeProtocol
+	}
+	if f.has(flagPriority) {
+		if len(block) < 5 {
+			return nil, 0, codeFrameSize
+		}
+		parent = binary.BigEndian.Uint32(block) & (1<<31 - 1)
+		block = block[5:]
+	}
+	return block, parent, codeNone
+}
+
+// goAway returns the last stream that a GOAWAY names.
+func (f *frame) goAway() (last uint32, code errCode) {
+	switch {
+	case f.stream != 0:
+		return 0, codeProtocol
+	case len(f.payload) < 8:
+		return 0, codeFrameSize
+	}
+	return binary.BigEndian.Uint32(f.payload) & (1<<31 - 1), codeNone
+}
+
 // appendHeader appends the header of a frame whose payload has n bytes.
 func appendHeader(b []byte, n int, kind frameType, flags uint8, stream uint32) []byte {
 	return append(b, byte(n>>16), byte(n>>8), byte(n), byte(kind), flags,

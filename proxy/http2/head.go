@@ -34,14 +34,12 @@ const fieldOverhead = 32
 // same one here. Strings belong to the arena of the exchange, or to the table of the decoder; those of trailers to the heap, since
 // the exchange is under way.
 type headParser struct {
+	headBlock
 	c        *conn
-	stream   uint32  // of the head that has begun; 0 for none
 	s        *stream // whose request it is, or nil
 	trailers bool
 	refused  bool // for want of room
-	end      bool // nothing follows
 	limits   *wire.Limits
-	bytes    int // on the wire
 	size     int // decoded, with overhead
 	count    int
 	bad      string
@@ -61,7 +59,7 @@ type headParser struct {
 
 // begin prepares for a head.
 func (h *headParser) begin(id uint32) {
-	*h = headParser{c: h.c, stream: id, list: h.list, crumbs: h.crumbs[:0], limits: h.c.limits, declared: -1, hops: -1, cookieAt: -1}
+	*h = headParser{c: h.c, headBlock: headBlock{stream: id}, list: h.list, crumbs: h.crumbs[:0], limits: h.c.limits, declared: -1, hops: -1, cookieAt: -1}
 	h.list.Reset()
 	if cap(h.crumbs) > 64 {
 		h.crumbs = nil

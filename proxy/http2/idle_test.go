@@ -3,7 +3,15 @@ package http2
 import (
 	"testing"
 	"time"
+	"unsafe"
 )
+
+// TestAConnectionFitsIntoASizeOfTheAllocator holds what buffer.go says of smallSize: a few bytes more would cost 256.
+func TestAConnectionFitsIntoASizeOfTheAllocator(t *testing.T) {
+	if size := unsafe.Sizeof(conn{}); size > 2<<10 {
+		t.Errorf("a conn has %d bytes, want at most 2048", size)
+	}
+}
 
 // TestIdleConnectionsAreSmall measures what a connection keeps that has carried a request. Most of it is the stack of its
 // goroutine, 8 KB; then come the table of HPACK and the buffer for reading, 1 KB each.

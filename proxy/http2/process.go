@@ -7,8 +7,8 @@ import (
 
 // process acts on a frame. The code it returns ends the connection, unless it is codeNone.
 func (c *conn) process(f *frame) errCode {
-	if c.head.stream != 0 && (f.kind != frameContinuation || f.stream != c.head.stream) {
-		return codeProtocol // RFC 9113 section 4.3
+	if !c.head.follows(f) {
+		return codeProtocol
 	}
 	switch f.kind {
 	case frameData:
@@ -16,7 +16,10 @@ func (c *conn) process(f *frame) errCode {
 	case frameHeaders:
 		return c.onHeaders(f)
 	case frameContinuation:
-		return c.onContinuation(f)
+		if !c.afford() {
+			return codeCalm
+		}
+		return c.fragment(f, f.payload)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -29,20 +32,20 @@ func (c *conn) process(f *frame) errCode {
 	case frameReset:
 		return c.onReset(f)
 	case frameSettings:
-		return c.onSettings(f)
+		return c.settingsLocked(f, c.sendersLocked, c.settingLocked)
 	case framePing:
-		return c.onPing(f)
+		answered, code := c.pingLocked(f)
+		if answered && [8]byte(f.payload) == leavePing {
+			c.leftLocked()
+		}
+		return code
 	case frameWindowUpdate:
 		return c.onWindowUpdate(f)
 	case framePushPromise:
 		return codeProtocol
 	case frameGoAway:
-		if f.stream != 0 {
-			return codeProtocol
-		}
-		if len(f.payload) < 8 {
-			return codeFrameSize
-		}
+		_, code := f.goAway() // a client has nothing that could be given back to us
+		return code
 	}
 	return codeNone // frames that nobody knows are ignored (RFC 9113 section 5.5)
 }
@@ -79,18 +82,11 @@ func (c *conn) onData(f *frame) errCode {
 	if f.stream == 0 || f.stream > c.last && c.leaving != final {
 		return codeProtocol
 	}
-	data, ok := f.unpad()
-	if !ok {
-		return codeProtocol
+	data, code := c.dataInLocked(f)
+	if code != codeNone {
+		return code
 	}
 	all := int64(len(f.payload))
-	end := f.has(flagEndStream)
-	if len(data) == 0 && !end && !c.calm.frame() {
-		return codeCalm
-	}
-	if c.recvWindow -= all; c.recvWindow < 0 {
-		return codeFlowControl
-	}
 	s := c.streams[f.stream]
 	if s == nil {
 		c.grantLocked(all)
@@ -118,7 +114,7 @@ func (c *conn) onData(f *frame) errCode {
 		s.grantLocked(padding)
 		c.grantLocked(padding)
 	}
-	if end {
+	if f.has(flagEndStream) {
 		if !s.endBodyLocked() {
 			return c.faultLocked(s, codeProtocol, errBodyLength)
 		}
@@ -173,99 +169,36 @@ func (c *conn) onReset(f *frame) errCode {
 	return codeNone
 }
 
-// onSettings takes what the client says about itself.
-func (c *conn) onSettings(f *frame) errCode {
-	switch {
-	case f.stream != 0:
+// settingLocked takes what a client says about itself and a server would not.
+func (c *conn) settingLocked(id uint16, value uint32) errCode {
+	if id == settingPush && value > 1 {
 		return codeProtocol
-	case f.has(flagAck) && len(f.payload) != 0, len(f.payload)%6 != 0:
-		return codeFrameSize
-	case f.has(flagAck):
-		return codeNone
 	}
-	for p := f.payload; len(p) > 0; p = p[6:] {
-		value := binary.BigEndian.Uint32(p[2:])
-		switch binary.BigEndian.Uint16(p) {
-		case settingTableSize:
-			c.clearTable = c.clearTable || value < tableSize
-		case settingPush:
-			if value > 1 {
-				return codeProtocol
-			}
-		case settingWindow:
-			if value > maxWindow {
-				return codeFlowControl
-			}
-			if code := c.changeWindowsLocked(int64(value)); code != codeNone {
-				return code
-			}
-		case settingFrameSize:
-			if value < maxPayload || value > 1<<24-1 {
-				return codeProtocol
-			}
-		}
-	}
-	c.out.buf = appendHeader(c.out.take(), 0, frameSettings, flagAck, 0)
 	return codeNone
 }
 
-// changeWindowsLocked changes the windows of all streams (RFC 9113 section 6.9.2). They may become negative.
-func (c *conn) changeWindowsLocked(first int64) errCode {
-	delta := first - c.firstWindow
-	c.firstWindow = first
+// sendersLocked are the streams that know a window.
+func (c *conn) sendersLocked(yield func(*sender) bool) {
 	for _, s := range c.streams {
-		if s.window += delta; s.window > maxWindow {
-			return codeFlowControl
+		if !yield(&s.sender) {
+			return
 		}
-		s.canWrite.Signal()
 	}
-	return codeNone
-}
-
-// onPing answers.
-func (c *conn) onPing(f *frame) errCode {
-	switch {
-	case f.stream != 0:
-		return codeProtocol
-	case len(f.payload) != 8:
-		return codeFrameSize
-	case !f.has(flagAck):
-		c.out.buf = appendPing(c.out.take(), flagAck, f.payload)
-	case [8]byte(f.payload) == leavePing:
-		c.leftLocked()
-	}
-	return codeNone
 }
 
 // onWindowUpdate lets streams send more.
 func (c *conn) onWindowUpdate(f *frame) errCode {
-	if len(f.payload) != 4 {
-		return codeFrameSize
-	}
-	n := int64(binary.BigEndian.Uint32(f.payload) & (1<<31 - 1))
-	if f.stream == 0 {
-		if n == 0 {
-			return codeProtocol
-		}
-		if c.sendWindow += n; c.sendWindow > maxWindow {
-			return codeFlowControl
-		}
-		c.wakeBlockedLocked()
-		return codeNone
-	}
-	if f.stream > c.last && c.leaving != final {
+	n, code := c.windowLocked(f)
+	switch {
+	case code != codeNone || f.stream == 0:
+		return code
+	case f.stream > c.last && c.leaving != final:
 		return codeProtocol
 	}
-	s := c.streams[f.stream]
-	switch {
-	case s == nil:
-		return codeNone
-	case n == 0:
-		return c.faultLocked(s, codeProtocol, errBodyFrame)
-	case s.window+n > maxWindow:
-		return c.faultLocked(s, codeFlowControl, errBodyFrame)
+	if s := c.streams[f.stream]; s != nil {
+		if code := s.widenLocked(n); code != codeNone {
+			return c.faultLocked(s, code, errBodyFrame)
+		}
 	}
-	s.window += n
-	s.canWrite.Signal()
 	return codeNone
 }

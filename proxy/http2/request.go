@@ -1,7 +1,6 @@
 package http2
 
 import (
-	"encoding/binary"
 	"io"
 	"time"
 
@@ -15,19 +14,10 @@ func (c *conn) onHeaders(f *frame) errCode {
 	if f.stream%2 == 0 {
 		return codeProtocol
 	}
-	block, ok := f.unpad()
-	if !ok {
-		return codeProtocol
+	block, parent, code := f.block()
+	if code != codeNone {
+		return code
 	}
-	self := false
-	if f.has(flagPriority) {
-		if len(block) < 5 {
-			return codeFrameSize
-		}
-		self = binary.BigEndian.Uint32(block)&(1<<31-1) == f.stream
-		block = block[5:]
-	}
-	end := f.has(flagEndStream)
 	c.mu.Lock()
 	if f.stream <= c.last {
 		s := c.streams[f.stream]
@@ -58,11 +48,11 @@ func (c *conn) onHeaders(f *frame) errCode {
 		}
 	}
 	c.mu.Unlock()
-	c.head.end = end
-	if self {
+	c.head.end = f.has(flagEndStream)
+	if parent == f.stream {
 		c.head.malformed("depends on itself")
 	}
-	return c.fragment(block, f.has(flagEndHeaders))
+	return c.fragment(f, block)
 }
 
 // knowsReset reports whether a stream was reset by us not long ago.
@@ -75,35 +65,11 @@ func (c *conn) knowsReset(id uint32) bool {
 	return false
 }
 
-// onContinuation goes on with a head.
-func (c *conn) onContinuation(f *frame) errCode {
-	if c.head.stream == 0 {
-		return codeProtocol
-	}
-	c.mu.Lock()
-	calm := c.calm.frame()
-	c.mu.Unlock()
-	if !calm {
-		return codeCalm
-	}
-	return c.fragment(f.payload, f.has(flagEndHeaders))
-}
-
-// fragment decodes a part of a head. It must be decoded also if nobody wants it, since the table that both sides keep
-// changes with it; but nobody may make us decode for ever.
-func (c *conn) fragment(p []byte, last bool) errCode {
+// fragment takes a part of a head, and acts on the whole.
+func (c *conn) fragment(f *frame, block []byte) errCode {
 	h := &c.head
-	if h.bytes += len(p) + headerSize; h.bytes > 2*c.limits.HeadBytes {
-		return codeCalm
-	}
-	if c.dec.write(p) != nil {
-		return codeCompression
-	}
-	if !last {
-		return codeNone
-	}
-	if c.dec.close() != nil {
-		return codeCompression
+	if whole, code := c.peer.fragment(&h.headBlock, f, block, 2*c.limits.HeadBytes); !whole {
+		return code
 	}
 	id := h.stream
 	h.stream = 0

@@ -188,13 +188,5 @@ func (s *stream) closedLocked() error {
 
 // blockLocked queues a header block.
 func (s *stream) blockLocked(block []byte, flags uint8) {
-	c := s.c
-	if c.clearTable {
-		// RFC 7541 section 4.2: the client has made the table smaller, and we do not use it.
-		c.clearTable = false
-		block = append([]byte{0x20}, block...)
-	}
-	before := len(c.out.take())
-	c.out.buf = appendBlock(c.out.buf, s.id, flags, block)
-	s.out.total += int64(len(c.out.buf) - before)
+	s.out.total += int64(s.c.headOutLocked(&s.sender, block, flags))
 }

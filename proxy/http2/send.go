@@ -3,7 +3,6 @@ package http2
 import (
 	"io"
 	"os"
-	"slices"
 
 	"github.com/yettproxy/yett/proxy/wire"
 )
@@ -72,20 +71,7 @@ func (s *stream) completeLocked() {
 func (s *stream) dataLocked(p []byte, end bool) error {
 	c, o := s.c, &s.out
 	for {
-		n := int64(len(p))
-		if n > 0 {
-			n = min(n, s.window, c.sendWindow, int64(c.frameSize))
-		}
-		room := len(c.out.buf) < outputLimit
-		if room && (n > 0 || len(p) == 0) {
-			flags := uint8(0)
-			if end && int(n) == len(p) {
-				flags = flagEndStream
-			}
-			b := appendHeader(c.out.take(), int(n), frameData, flags, s.id)
-			c.out.buf = append(b, p[:n]...)
-			s.window -= n
-			c.sendWindow -= n
+		if n, ok := c.dataOutLocked(&s.sender, p, end); ok {
 			o.body += n
 			if o.moved += n; o.moved >= wire.Pace {
 				o.waited, o.moved = 0, 0
@@ -99,7 +85,7 @@ func (s *stream) dataLocked(p []byte, end bool) error {
 		if len(c.out.buf) > 0 && !c.out.writing {
 			c.flushLocked()
 		} else {
-			s.waitLocked(!room || s.window > 0)
+			s.waitLocked()
 		}
 		switch {
 		case !s.open:
@@ -110,35 +96,15 @@ func (s *stream) dataLocked(p []byte, end bool) error {
 	}
 }
 
-// waitLocked waits until the client grants more, or there is room for frames again: for shared, something that
-// others wait for, too.
-func (s *stream) waitLocked(shared bool) {
+// waitLocked waits until there is something to send again, or to give up for. The time counts, but not that of a tunnel.
+func (s *stream) waitLocked() {
 	c := s.c
-	if shared && !s.stuck {
-		s.stuck = true
-		c.blocked = append(c.blocked, s)
+	if s.tunnel != nil {
+		c.waitLocked(&s.sender)
+		return
 	}
-	if s.tunnel == nil {
-		s.writeSince = clock() - s.out.waited
-		c.guardLocked()
-	}
-	s.canWrite.Wait()
-	if s.tunnel == nil {
-		s.out.waited, s.writeSince = clock()-s.writeSince, 0
-	}
-	if s.stuck { // woken for another reason
-		s.stuck = false
-		at := slices.Index(c.blocked, s)
-		c.blocked = slices.Delete(c.blocked, at, at+1)
-	}
-}
-
-// wakeBlockedLocked wakes the streams that wait for something of the connection's.
-func (c *conn) wakeBlockedLocked() {
-	for i, s := range c.blocked {
-		s.stuck = false
-		s.canWrite.Signal()
-		c.blocked[i] = nil
-	}
-	c.blocked = c.blocked[:0]
+	s.writeSince = clock() - s.out.waited
+	c.guardLocked()
+	c.waitLocked(&s.sender)
+	s.out.waited, s.writeSince = clock()-s.writeSince, 0
 }

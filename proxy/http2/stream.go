@@ -28,7 +28,6 @@ type stream struct {
 	x    filter.Exchange
 	info filter.Conn
 	c    *conn
-	id   uint32
 	no   refusal // what to answer instead of asking the handler
 	hops int     // Max-Forwards, -1 for none
 	size int     // of the head
@@ -43,10 +42,8 @@ type stream struct {
 	body      requestBody
 	readSince int64 // since when Read waits; 0 if it does not
 
-	window     int64 // what the client grants
+	sender
 	writeSince int64
-	stuck      bool // in conn.blocked
-	canWrite   sync.Cond
 
 	// Only the goroutine that writes the response touches these.
 	out response
