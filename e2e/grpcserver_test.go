@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,7 +30,8 @@ import (
 type caller struct {
 	pb.UnimplementedTestServiceServer
 	name  string
-	calls atomic.Int64
+	calls atomic.Int64 // unary ones
+	begun atomic.Int64 // of every kind
 	// gone hears of each call whose client has given up.
 	gone chan error
 }
@@ -38,8 +40,7 @@ type caller struct {
 func (c *caller) UnaryCall(ctx context.Context, r *pb.SimpleRequest) (*pb.SimpleResponse, error) {
 	c.calls.Add(1)
 	in, _ := metadata.FromIncomingContext(ctx)
-	_ = grpc.SetHeader(ctx, metadata.Pairs("x-name", c.name, "x-authority", first(in, ":authority"), "x-user", first(in, "x-user"), "x-real", first(in, "x-real-ip"),
-		"x-back-bin", first(in, "x-there-bin")))
+	_ = grpc.SetHeader(ctx, c.told(in))
 	_ = grpc.SetTrailer(ctx, metadata.Pairs("x-trailer", first(in, "x-there"), "x-trailer-bin", first(in, "x-there-bin")))
 	if wait, err := time.ParseDuration(first(in, "x-wait")); err == nil {
 		select {
@@ -63,6 +64,14 @@ func (c *caller) UnaryCall(ctx context.Context, r *pb.SimpleRequest) (*pb.Simple
 	return &pb.SimpleResponse{Payload: &pb.Payload{Body: make([]byte, size)}, Username: c.name}, nil
 }
 
+// told counts a call, and is what its client hears of what the server saw.
+func (c *caller) told(in metadata.MD) metadata.MD {
+	c.begun.Add(1)
+	return metadata.Pairs("x-name", c.name, "x-authority", first(in, ":authority"), "x-user", first(in, "x-user"), "x-real", first(in, "x-real-ip"),
+		"x-back-bin", first(in, "x-there-bin"), "x-auth-seen", strings.Join(in.Get("x-auth-user"), "|")+";"+strings.Join(in.Get("x-auth-groups"), "|"),
+		"x-authorization-seen", first(in, "authorization"))
+}
+
 // first returns the first value of a key.
 func first(m metadata.MD, key string) string {
 	if v := m.Get(key); len(v) > 0 {
@@ -73,6 +82,8 @@ func first(m metadata.MD, key string) string {
 
 // StreamingOutputCall sends as many messages as were asked for.
 func (c *caller) StreamingOutputCall(r *pb.StreamingOutputCallRequest, s pb.TestService_StreamingOutputCallServer) error {
+	in, _ := metadata.FromIncomingContext(s.Context())
+	_ = s.SetHeader(c.told(in))
 	for _, p := range r.ResponseParameters {
 		time.Sleep(time.Duration(p.IntervalUs) * time.Microsecond)
 		if err := s.Send(&pb.StreamingOutputCallResponse{Payload: &pb.Payload{Body: make([]byte, p.Size)}}); err != nil {
@@ -86,6 +97,8 @@ func (c *caller) StreamingOutputCall(r *pb.StreamingOutputCallRequest, s pb.Test
 // StreamingInputCall counts bytes.
 func (c *caller) StreamingInputCall(s pb.TestService_StreamingInputCallServer) error {
 	total := 0
+	in, _ := metadata.FromIncomingContext(s.Context())
+	_ = s.SetHeader(c.told(in))
 	for {
 		r, err := s.Recv()
 		if errors.Is(err, io.EOF) {
@@ -101,7 +114,7 @@ func (c *caller) StreamingInputCall(s pb.TestService_StreamingInputCallServer) e
 // FullDuplexCall says something first, and then answers message by message.
 func (c *caller) FullDuplexCall(s pb.TestService_FullDuplexCallServer) error {
 	in, _ := metadata.FromIncomingContext(s.Context())
-	_ = s.SetHeader(metadata.Pairs("x-name", c.name))
+	_ = s.SetHeader(c.told(in))
 	s.SetTrailer(metadata.Pairs("x-trailer", "late"))
 	if err := s.Send(&pb.StreamingOutputCallResponse{Payload: &pb.Payload{Body: []byte("hello " + first(in, "x-there"))}}); err != nil {
 		return err
@@ -136,18 +149,41 @@ type callee struct {
 // startCallee starts one, with TLS if there is a certificate. Port 0 is any.
 func startCallee(t *testing.T, name, address string, port int, cert *tls.Certificate) *callee {
 	t.Helper()
-	s := &callee{caller: &caller{name: name, gone: make(chan error, 10_000)}, health: health.NewServer(), address: address, port: port}
-	s.options = []grpc.ServerOption{grpc.MaxRecvMsgSize(64 << 20), grpc.MaxSendMsgSize(64 << 20)}
+	s := newCallee(name)
+	s.address, s.port = address, port
 	if cert != nil {
 		s.options = append(s.options, grpc.Creds(credentials.NewServerTLSFromCert(cert)))
 	}
+	s.begin(t)
+	return s
+}
+
+// startCalleeWith starts one with further options.
+func startCalleeWith(t *testing.T, name string, options ...grpc.ServerOption) *callee {
+	t.Helper()
+	s := newCallee(name)
+	s.options = append(s.options, options...)
+	s.begin(t)
+	return s
+}
+
+// newCallee returns a server that does not run yet.
+func newCallee(name string) *callee {
+	return &callee{
+		caller: &caller{name: name, gone: make(chan error, 10_000)}, health: health.NewServer(), address: "127.0.0.1",
+		options: []grpc.ServerOption{grpc.MaxRecvMsgSize(64 << 20), grpc.MaxSendMsgSize(64 << 20)},
+	}
+}
+
+// begin runs the server until the test ends.
+func (s *callee) begin(t *testing.T) {
+	t.Helper()
 	s.run(t)
 	t.Cleanup(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.server.Stop()
 	})
-	return s
 }
 
 // run listens and serves.
