@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
+
+	"github.com/yettproxy/yett/e2e/harness"
 )
 
 // soon is a context that ends before the test does.
@@ -273,6 +276,49 @@ func TestGRPCThousandStreams(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestGRPCCancelledCallsEndAtOnce cancels calls that have waited for more than a second, over cleartext and TLS: the server hears of
+// each without waiting for anybody to look.
+func TestGRPCCancelledCallsEndAtOnce(t *testing.T) {
+	s := newStage(t)
+	server := startCallee(t, "plain", "127.0.0.1", 0, nil)
+	s.settings = []string{"ssl-redirect: false"}
+	s.add(endpoints("plain", server.port, "127.0.0.1"),
+		ing{name: "plain", host: "plain.test", paths: []string{"/ Prefix plain"}, notes: []string{"backend-protocol: GRPC"}}.String())
+	s.start()
+	const calls = 15
+	var cancels [calls]context.CancelFunc
+	var over sync.WaitGroup
+	for i := range calls {
+		c := pb.NewTestServiceClient(dialGate(t, s, "plain.test", i%2 == 0))
+		ctx, cancel := context.WithCancel(soon(t, "x-wait", "15s"))
+		cancels[i] = cancel
+		over.Go(func() {
+			if _, err := c.UnaryCall(ctx, &pb.SimpleRequest{Payload: body(100)}); status.Code(err) != codes.Canceled {
+				t.Errorf("call %d: %v", i, err)
+			}
+		})
+	}
+	harness.Until(t, 10*time.Second, "all calls arrive", func() bool { return server.calls.Load() == calls })
+	time.Sleep(1200 * time.Millisecond) // clients of calls that are older than a second are looked at less often
+	var took []time.Duration
+	for _, cancel := range cancels {
+		begin := time.Now()
+		cancel()
+		select {
+		case <-server.gone:
+			took = append(took, time.Since(begin))
+		case <-time.After(3 * time.Second):
+			t.Fatal("the server does not hear of it")
+		}
+	}
+	over.Wait()
+	slices.Sort(took)
+	t.Logf("the server hears of it after %v (median), %v at most", took[calls/2], took[calls-1])
+	if took[calls/2] > 10*time.Millisecond {
+		t.Errorf("the server hears of it after %v", took)
+	}
 }
 
 // TestGRPCBackendsRestart replaces two endpoints again and again while calls come. None may fail.

@@ -18,6 +18,9 @@ type flight struct {
 	shard *watchShard
 	place int
 	wait  wait
+	// alarm is rung by streams that know at once that their client is gone; rung says that the watch is going to look.
+	alarm wire.Alarm
+	rung  bool
 
 	forwarder *Forwarder
 	x         *filter.Exchange
@@ -49,7 +52,11 @@ type flight struct {
 }
 
 // newFlight returns an empty flight.
-func newFlight(shard *watchShard) *flight { return &flight{shard: shard} }
+func newFlight(shard *watchShard, bell *bell) *flight {
+	s := &flight{shard: shard}
+	s.alarm.Ring = func() { bell.ring(s) }
+	return s
+}
 
 // reset makes the flight ready for another exchange.
 func (s *flight) reset() {

@@ -92,6 +92,9 @@ func (f *Forwarder) Do(x *filter.Exchange, p *Plan, u *upstream.Upstream, r Resp
 	s := f.watch.begin(x.Conn.Serial)
 	s.forwarder, s.x, s.plan, s.upstream, s.responder = f, x, p, u, r
 	s.raw = x.Conn.Raw
+	if a, ok := x.Stream.(wire.Alarmer); ok {
+		a.SetAlarm(&s.alarm)
+	}
 	defer f.watch.end(s)
 	s.run()
 }

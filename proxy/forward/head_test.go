@@ -27,7 +27,7 @@ func exchange(fields ...string) *filter.Exchange {
 
 // composed returns the head that an upstream would see, a line a field.
 func composed(x *filter.Exchange, p *Plan) []string {
-	s := newFlight(nil)
+	s := newFlight(nil, nil)
 	s.x, s.plan = x, p
 	s.compose()
 	list := []string{s.request.Method + " " + s.request.Target, "Host: " + s.request.Authority}
@@ -194,7 +194,7 @@ func TestComposeDoesNotAllocate(t *testing.T) {
 		"Cookie: "+strings.Repeat("x", 200))
 	x.Override("X-User", "alice")
 	plan := &Plan{Policy: &ir.Policy{}}
-	s := newFlight(nil)
+	s := newFlight(nil, nil)
 	n := testing.AllocsPerRun(100, func() {
 		s.request.Reset()
 		s.x, s.plan = x, plan
@@ -208,7 +208,7 @@ func TestComposeDoesNotAllocate(t *testing.T) {
 func BenchmarkCompose(b *testing.B) {
 	x := exchange("Host: A.test:8443", "User-Agent: x", "Accept: */*", "Accept-Encoding: gzip", "Cookie: a=b")
 	plan := &Plan{Policy: &ir.Policy{}}
-	s := newFlight(nil)
+	s := newFlight(nil, nil)
 	s.x, s.plan = x, plan
 	b.ReportAllocs()
 	for b.Loop() {

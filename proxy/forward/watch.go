@@ -4,7 +4,7 @@ package forward
 // needs a goroutine for each request. Instead one goroutine looks, every few milliseconds, at the flights that
 // have been waiting since it last looked, asks the kernel about all their clients with one call of poll(2), and
 // closes the upstream connection of those that are gone, which wakes the flight. Streams that share a
-// connection with others know by themselves (wire.Goner).
+// connection with others know by themselves (wire.Goner), and those of HTTP/2 say so at once (wire.Alarm, bell.go).
 //
 // What a flight that does not wait that long pays is two atomic operations: begin puts a new number into
 // its state, end takes it back. The watch only looks at a number that it has seen before. To touch a flight it
@@ -86,6 +86,7 @@ func (w *wait) give(state uint64) { w.state.Store(state - stateWaiting + stateGo
 // watch keeps the flights and looks after them.
 type watch struct {
 	shards []watchShard
+	bell   bell
 	// Below is the property of run.
 	candidates []candidate
 	fds        []pollFD
@@ -118,6 +119,7 @@ func (w *watch) init() {
 		n *= 2
 	}
 	w.shards = make([]watchShard, n)
+	w.bell.init()
 	w.grab = func(fd uintptr) { w.grabbed = fd }
 }
 
@@ -130,7 +132,7 @@ func (w *watch) begin(serial uint64) *flight {
 		s = shard.free[n-1]
 		shard.free = shard.free[:n-1]
 	} else {
-		s = newFlight(shard)
+		s = newFlight(shard, &w.bell)
 	}
 	s.place = len(shard.active)
 	shard.active = append(shard.active, s)
@@ -163,6 +165,9 @@ func (w *watch) run(stop <-chan struct{}) {
 		select {
 		case <-stop:
 			return
+		case <-w.bell.heard:
+			w.answer()
+			continue
 		case <-timer.C:
 		}
 		if w.look() {

@@ -35,6 +35,7 @@ type stream struct {
 	socket bool        // the request is a handshake for a WebSocket (RFC 8441)
 	tunnel *tunnel     // what it has become
 	gone   atomic.Bool // the client does not want the response any more
+	alarm  atomic.Pointer[wire.Alarm]
 
 	// The lock of the connection guards what follows.
 	open      bool  // the connection knows the stream
@@ -52,7 +53,7 @@ type stream struct {
 var (
 	_ wire.Stream      = (*stream)(nil)
 	_ wire.Interrupter = (*stream)(nil)
-	_ wire.Goner       = (*stream)(nil)
+	_ wire.Alarmer     = (*stream)(nil)
 	_ wire.BodyPeeker  = (*stream)(nil)
 	_ wire.Resetter    = (*stream)(nil)
 	_ wire.Resumer     = (*stream)(nil)
@@ -81,6 +82,7 @@ func (s *stream) release() {
 	s.body.reset()
 	s.out.reset()
 	s.gone.Store(false)
+	s.alarm.Store(nil)
 	s.c, s.info, s.no, s.ended, s.readSince, s.writeSince, s.stuck = nil, filter.Conn{}, refusal{}, nil, 0, 0, false
 	s.socket, s.tunnel = false, nil
 	streams.Put(s)
@@ -195,6 +197,9 @@ func (s *stream) lostLocked(why error) {
 	}
 	s.open = false
 	s.gone.Store(true)
+	if a := s.alarm.Load(); a != nil {
+		a.Ring()
+	}
 	s.failBodyLocked(errBodyGone)
 	s.canWrite.Broadcast()
 }
@@ -234,6 +239,9 @@ func (s *stream) Reset(code wire.ResetError) {
 
 // Gone implements wire.Goner.
 func (s *stream) Gone() bool { return s.gone.Load() }
+
+// SetAlarm implements wire.Alarmer.
+func (s *stream) SetAlarm(a *wire.Alarm) { s.alarm.Store(a) }
 
 // Written implements wire.Stream.
 func (s *stream) Written() (total, body int64) {

@@ -41,6 +41,20 @@ type Goner interface {
 	Gone() bool
 }
 
+// Alarm is how a stream tells at once that its client has given it up. It belongs to whoever waits on behalf of the client,
+// and may ring when that has long gone on to something else.
+type Alarm struct {
+	// Ring is called from any goroutine, with locks of the engine held: it does not wait and asks the stream nothing.
+	Ring func()
+}
+
+// Alarmer is implemented by streams that can tell by an Alarm what Goner would answer.
+type Alarmer interface {
+	Goner
+	// SetAlarm says what to ring when the client gives the stream up, which may have happened before.
+	SetAlarm(a *Alarm)
+}
+
 // BodyPeeker is implemented by streams that know whether more of the request body, or its end, is there
 // without waiting: a short body of unknown length that has come as a whole can then be sent upstream at once, and
 // again if need be.
