@@ -17,9 +17,7 @@ const anonymous = "_"
 
 // dropped are the fields that are never copied from the client, a bit for each ID: those about the connection
 // and the framing, and those that the proxy sets or clears.
-const dropped uint64 = 1<<wire.Connection | 1<<wire.KeepAlive | 1<<wire.ProxyConnection | 1<<wire.ProxyAuthorization |
-	1<<wire.TE | 1<<wire.Trailer | 1<<wire.Upgrade | 1<<wire.HTTP2Settings | 1<<wire.TransferEncoding |
-	1<<wire.ContentLength | 1<<wire.Host | 1<<wire.Expect | 1<<wire.Proxy |
+const dropped = wire.HTTP1Only | 1<<wire.ProxyAuthorization | 1<<wire.Trailer | 1<<wire.Host | 1<<wire.Expect | 1<<wire.Proxy |
 	1<<wire.XRealIP | 1<<wire.XForwardedFor | 1<<wire.XForwardedHost | 1<<wire.XForwardedPort | 1<<wire.XForwardedProto |
 	1<<wire.XForwardedScheme | 1<<wire.XForwardedPrefix | 1<<wire.XScheme | 1<<wire.XRequestID |
 	1<<wire.XOriginalForwardedFor | 1<<wire.XOriginalForwardedHost | 1<<wire.XOriginalURI | 1<<wire.XOriginalURL |

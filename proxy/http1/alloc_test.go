@@ -56,11 +56,11 @@ func TestParsingAndSerialisingCostNoAllocation(t *testing.T) {
 	})
 
 	b := make([]byte, 0, 4096)
-	d := &dates{}
+	d := &wire.Dates{}
 	now := time.Now()
 	noAllocs(t, "serialise a response", func() {
 		b, _ = appendResponse(b[:0], &r)
-		b = d.append(b, now)
+		b = appendDate(b, d, now)
 	})
 }
 

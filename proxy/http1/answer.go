@@ -104,7 +104,7 @@ func (c *conn) settle() bool {
 	switch {
 	case o.hijacked || o.aborted.Load():
 		return false
-	case !o.began && o.failed == nil: // the handler did not answer
+	case !o.Began && o.failed == nil: // the handler did not answer
 		s.answerError(http.StatusInternalServerError)
 		c.linger(s)
 		return false

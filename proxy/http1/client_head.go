@@ -36,8 +36,7 @@ const (
 )
 
 // responseFields are the fields that responseHead takes out of a head, a bit for each ID.
-const responseFields = framing | 1<<wire.TE | 1<<wire.ProxyAuthenticate | 1<<wire.ProxyAuthorization |
-	1<<wire.HTTP2Settings | 1<<wire.XAccelBuffering | 1<<wire.XAccelRedirect
+const responseFields = wire.Framing | wire.UpstreamOnly
 
 // responseHead parses the head of a response that is there as a whole.
 type responseHead struct {

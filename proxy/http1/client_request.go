@@ -47,10 +47,10 @@ func (c *ClientConn) WriteRequest(r *wire.Request, http10 bool) error {
 	start := len(b)
 	b = append(b, r.Authority...)
 	if at := nextControl(b, start); at < len(b) {
-		blankControls(b[at:])
+		wire.BlankControls(b[at:])
 	}
 	b = append(b, "\r\n"...)
-	b = appendFields(b, r.Fields.All(), framing|1<<wire.Host)
+	b = appendFields(b, r.Fields.All(), wire.Framing|1<<wire.Host)
 	switch {
 	case r.Length > 0 || r.Length == 0 && (r.Method == "POST" || r.Method == "PUT" || r.Method == "PATCH"):
 		b = append(b, "Content-Length: "...)

@@ -189,7 +189,7 @@ func (c *conn) panicked(value any) {
 	case c.hijacked:
 	case waiting:
 		c.cut(false)
-	case s.out.began || s.out.aborted.Load():
+	case s.out.Began || s.out.aborted.Load():
 		c.cut(s.out.mode == modeClose)
 	default:
 		s.answerError(http.StatusInternalServerError)

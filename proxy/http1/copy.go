@@ -59,7 +59,7 @@ func (c *ClientConn) CopyBody(dst wire.Stream) (n int64, readErr, writeErr error
 // splice moves one piece of the body. It is false if the rest should be copied.
 func (c *ClientConn) splice(s *stream) (n int64, fast bool, readErr, writeErr error) {
 	from, to := c.plainTCP(), s.c.plainTCP()
-	if from == nil || to == nil || s.out.mode != modeLength || s.out.left < c.left {
+	if from == nil || to == nil || s.out.mode != modeLength || s.out.Left < c.left {
 		return 0, false, nil, nil
 	}
 	if err := s.Flush(); err != nil {
@@ -75,7 +75,7 @@ func (c *ClientConn) splice(s *stream) (n int64, fast bool, readErr, writeErr er
 	piece := io.LimitedReader{R: from, N: min(c.left, splicePiece)}
 	n, err := to.ReadFrom(&piece)
 	c.left -= n
-	s.out.left -= n
+	s.out.Left -= n
 	s.out.total += n
 	s.out.body += n
 	switch {

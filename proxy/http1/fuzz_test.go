@@ -239,7 +239,7 @@ func FuzzSerialize(f *testing.F) {
 		b, _ := appendResponse(nil, &r)
 		lines := strings.Split(string(b), "\r\n")
 		want := 3
-		if framing>>r.Fields.At(0).ID&1 != 0 {
+		if wire.Framing>>r.Fields.At(0).ID&1 != 0 {
 			want = 2
 		}
 		if len(lines) != want || strings.ContainsAny(strings.Join(lines, ""), "\r\n\x00") {

@@ -9,15 +9,8 @@ import (
 	"github.com/yettproxy/yett/proxy/wire"
 )
 
-// Mistakes of whoever writes a response. They end the connection, so that the client sees them too.
-var (
-	errHeadAgain   = errors.New("write response: head was written before")
-	errNoHead      = errors.New("write response: no head")
-	errInterimHead = errors.New("write response: interim status in a final head")
-	errTooLong     = errors.New("write response: more bytes than its length")
-	errTooShort    = errors.New("write response: fewer bytes than its length")
-	errNoTunnel    = errors.New("hijack connection: no upgrade was answered")
-)
+// errNoTunnel is a mistake of whoever writes a response.
+var errNoTunnel = errors.New("hijack connection: no upgrade was answered")
 
 // bodyMode is how the body of a response is framed.
 type bodyMode uint8
@@ -37,12 +30,13 @@ type response struct {
 	small smallBuffer
 	large *largeBuffer
 
-	mode                        bodyMode
-	left                        int64 // bytes of the body still to be written, for modeLength
-	began, done, hijacked, keep bool
-	failed                      error
-	aborted                     atomic.Bool
-	total, body                 int64
+	wire.Extent
+	mode                 bodyMode
+	length               int64 // what Content-Length says; wire.Unknown for no such field
+	done, hijacked, keep bool
+	failed               error
+	aborted              atomic.Bool
+	total, body          int64
 }
 
 // reset prepares for the next response.
@@ -52,14 +46,14 @@ func (o *response) reset() {
 		o.large = nil
 	}
 	o.buf = o.small[:0]
-	o.mode, o.left, o.failed, o.total, o.body = modeNone, 0, nil, 0, 0
-	o.began, o.done, o.hijacked, o.keep = false, false, false, false
+	o.Extent, o.mode, o.length, o.failed, o.total, o.body = wire.Extent{}, modeNone, wire.Unknown, nil, 0, 0
+	o.done, o.hijacked, o.keep = false, false, false
 	o.aborted.Store(false)
 }
 
 // Informational implements wire.Stream. An interim response is sent at once.
 func (s *stream) Informational(r *wire.Response) error {
-	if s.x.Request.Minor == 0 || s.out.began {
+	if s.x.Request.Minor == 0 || s.out.Began {
 		return nil
 	}
 	if r.Status == http.StatusContinue && s.body.expect.Load() != expectNothing {
@@ -78,11 +72,8 @@ func (s *stream) Informational(r *wire.Response) error {
 // WriteHead implements wire.Stream.
 func (s *stream) WriteHead(r *wire.Response) error {
 	o := &s.out
-	if o.began {
-		return o.fail(errHeadAgain)
-	}
-	if r.Status < 200 && r.Status != http.StatusSwitchingProtocols {
-		return o.fail(errInterimHead)
+	if err := o.setMode(&s.x.Request, r); err != nil {
+		return o.fail(err)
 	}
 	waiting := false
 	if s.body.expect.Load() != expectNothing {
@@ -90,8 +81,6 @@ func (s *stream) WriteHead(r *wire.Response) error {
 		waiting = s.body.expect.CompareAndSwap(expectPending, expectOver)
 		s.mu.Unlock()
 	}
-	o.began = true
-	o.setMode(&s.x.Request, r)
 	// A client that waited for 100 and got an answer instead may send the body or the next request now:
 	// there is no telling which it is.
 	o.keep = s.x.Request.KeepAlive && o.mode != modeClose && !waiting && !s.x.CloseAfter && s.c.keep() &&
@@ -100,41 +89,41 @@ func (s *stream) WriteHead(r *wire.Response) error {
 	var dated bool
 	o.buf, dated = appendResponse(o.buf, r)
 	if !dated {
-		o.buf = s.c.srv.dates.append(o.buf, s.x.Start)
+		o.buf = appendDate(o.buf, &s.c.srv.dates, s.x.Start)
 	}
-	o.appendFraming(&s.x.Request, r)
+	o.appendFraming(&s.x.Request)
 	o.buf = append(o.buf, "\r\n"...)
-	if s.x.Request.Method == http.MethodHead {
-		o.mode = modeNone
-	}
 	return nil
 }
 
 // setMode decides how the body is framed (RFC 9112 section 6.3).
-func (o *response) setMode(q *wire.Request, r *wire.Response) {
+func (o *response) setMode(q *wire.Request, r *wire.Response) (err error) {
+	if r.Status == http.StatusSwitchingProtocols && !o.Began {
+		o.Began, o.mode = true, modeTunnel
+		return nil
+	}
+	if o.length, err = o.Begin(q.Method, r); err != nil {
+		return err
+	}
 	switch {
-	case r.Status == http.StatusSwitchingProtocols:
-		o.mode = modeTunnel
-	case r.Status == http.StatusNoContent || r.Status == http.StatusNotModified:
+	case o.None:
 		o.mode = modeNone
-	case r.Length >= 0:
-		o.mode, o.left = modeLength, r.Length
-	case q.Method == http.MethodHead:
-		o.mode = modeNone
+	case o.Bounded:
+		o.mode = modeLength
 	case q.Minor > 0:
 		o.mode = modeChunked
 	default:
 		o.mode = modeClose
 	}
+	return nil
 }
 
 // appendFraming appends the fields that frame the response and decide about the connection.
-func (o *response) appendFraming(q *wire.Request, r *wire.Response) {
-	length := o.mode == modeLength || r.Status == http.StatusNotModified && r.HasLength && r.Length >= 0
+func (o *response) appendFraming(q *wire.Request) {
 	switch {
-	case length:
+	case o.length >= 0:
 		o.buf = append(o.buf, "Content-Length: "...)
-		o.buf = strconv.AppendInt(o.buf, r.Length, 10)
+		o.buf = strconv.AppendInt(o.buf, o.length, 10)
 		o.buf = append(o.buf, "\r\n"...)
 	case o.mode == modeChunked:
 		o.buf = append(o.buf, "Transfer-Encoding: chunked\r\n"...)
@@ -155,19 +144,14 @@ func (s *stream) Write(p []byte) (int, error) {
 	if o.failed != nil {
 		return 0, o.failed
 	}
-	if !o.began {
-		return 0, o.fail(errNoHead)
-	}
-	if len(p) == 0 || o.mode == modeNone {
+	if send, err := o.Take(len(p)); err != nil {
+		return 0, o.fail(err)
+	} else if !send {
 		return len(p), nil
 	}
 	var err error
 	switch o.mode {
-	case modeLength:
-		if int64(len(p)) > o.left {
-			return 0, o.fail(errTooLong)
-		}
-		o.left -= int64(len(p))
+	case modeLength, modeClose:
 		err = o.emit(s, p)
 	case modeChunked:
 		o.buf = strconv.AppendUint(o.buf, uint64(len(p)), 16)
@@ -175,10 +159,8 @@ func (s *stream) Write(p []byte) (int, error) {
 		if err = o.emit(s, p); err == nil {
 			o.buf = append(o.buf, "\r\n"...)
 		}
-	case modeClose:
-		err = o.emit(s, p)
 	default:
-		err = o.fail(errNoHead)
+		err = o.fail(wire.ErrNoHead)
 	}
 	if err != nil {
 		return 0, err
@@ -211,14 +193,13 @@ func (s *stream) Flush() error { return s.out.flush(s) }
 // Finish implements wire.Stream.
 func (s *stream) Finish(trailers *wire.Fields) error {
 	o := &s.out
-	switch {
-	case o.failed != nil:
+	if o.failed != nil {
 		return o.failed
-	case !o.began:
-		return o.fail(errNoHead)
-	case o.mode == modeLength && o.left != 0:
-		return o.fail(errTooShort)
-	case o.mode == modeChunked:
+	}
+	if err := o.End(); err != nil {
+		return o.fail(err)
+	}
+	if o.mode == modeChunked {
 		o.buf = append(o.buf, "0\r\n"...)
 		if trailers != nil {
 			o.buf = appendFields(o.buf, trailers.All(), 0)

@@ -34,7 +34,7 @@ type Server struct {
 	// and closes them, given what was read already; or nil if nobody does.
 	HTTP2 func() func(ctx context.Context, nc net.Conn, info *filter.Conn, read []byte)
 
-	dates dates
+	dates wire.Dates
 }
 
 // defaultLimits hold for a Server without any.

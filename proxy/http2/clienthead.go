@@ -7,12 +7,8 @@ import (
 	"github.com/yettproxy/yett/proxy/wire"
 )
 
-// specific are the fields that HTTP/2 does not have (RFC 9113 section 8.2.2), a bit for each ID.
-const specific = 1<<wire.Connection | 1<<wire.KeepAlive | 1<<wire.ProxyConnection | 1<<wire.TransferEncoding | 1<<wire.Upgrade
-
-// unwanted are the fields of responses that are for us and not for clients, or for nobody, a bit for each ID.
-const unwanted = 1<<wire.TE | 1<<wire.ProxyAuthenticate | 1<<wire.ProxyAuthorization | 1<<wire.HTTP2Settings |
-	1<<wire.XAccelBuffering | 1<<wire.XAccelRedirect | 1<<wire.ContentLength
+// unwanted are the fields that are taken out of the head of a response, a bit for each ID.
+const unwanted = wire.UpstreamOnly | 1<<wire.ContentLength
 
 // responseParser makes a response head, or trailers, of the fields that the decoder finds. There is one for each
 // connection, since heads never overlap. Strings belong to the heap, or to the table of the decoder: they outlive everything.
@@ -51,7 +47,7 @@ func (h *responseParser) take(f *wire.Field) {
 		return
 	}
 	h.regular = true
-	if !validName(f.Name) || !wire.ValidValue(f.Value) || specific>>f.ID&1 != 0 {
+	if !validName(f.Name) || !wire.ValidValue(f.Value) || wire.ConnectionSpecific>>f.ID&1 != 0 {
 		h.bad = true
 		return
 	}

@@ -41,7 +41,7 @@ func (s *ClientStream) Flush() error { return s.send(nil, false, nil) }
 func (s *ClientStream) FinishRequest(trailers *wire.Fields) error {
 	var block []byte
 	if trailers != nil && trailers.Len() > 0 {
-		block = appendFields(nil, trailers.All(), unsent|1<<wire.Host)
+		block = appendFields(nil, trailers.All(), wire.HTTP1Only|1<<wire.Host)
 	}
 	return s.send(nil, true, block)
 }
@@ -175,7 +175,7 @@ func appendRequest(b []byte, r *wire.Request, scheme string) []byte {
 	b = appendLiteral(append(b, 0x01), r.Authority)
 	b = appendLiteral(append(b, 0x04), r.Target)
 	fields := r.Fields.All()
-	b = appendFields(b, fields, unsent|1<<wire.Host)
+	b = appendFields(b, fields, wire.HTTP1Only|1<<wire.Host)
 	if r.Fields.HasToken(wire.TE, "trailers") {
 		b = appendLiteral(appendLiteral(append(b, 0), "te"), "trailers")
 	}

@@ -1,9 +1,7 @@
 package http2
 
 import (
-	"net/http"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/yettproxy/yett/proxy/wire"
@@ -12,11 +10,6 @@ import (
 // Heads are encoded without the dynamic table of HPACK and without Huffman codes: static names and literal
 // values, as nginx and HAProxy do it. The surprise is that this is not only less work: it has no state, so streams encode their
 // heads at the same time and without a lock, and no string outlives its exchange in a table.
-
-// unsent are the fields that the engine writes itself or that HTTP/2 does not have (RFC 9113 section 8.2.2), a bit
-// for each ID.
-const unsent = 1<<wire.Connection | 1<<wire.KeepAlive | 1<<wire.ProxyConnection | 1<<wire.ContentLength |
-	1<<wire.TransferEncoding | 1<<wire.Upgrade | 1<<wire.HTTP2Settings | 1<<wire.TE
 
 // staticNames are the indices of known names in HPACK's static table (RFC 7541 appendix A).
 var staticNames = [64]uint8{
@@ -94,11 +87,7 @@ func appendField(b []byte, f *wire.Field) []byte {
 	start := len(b)
 	b = append(b, value...)
 	if !wire.ValidValue(value) {
-		for i, c := range b[start:] {
-			if c < 0x20 && c != '\t' || c == 0x7f {
-				b[start+i] = ' '
-			}
-		}
+		wire.BlankControls(b[start:])
 	}
 	return b
 }
@@ -115,7 +104,7 @@ func appendFields(b []byte, fields []wire.Field, skip uint64) []byte {
 
 // appendHead appends the head of a response, with its length unless that is negative.
 func appendHead(b []byte, r *wire.Response, length int64) []byte {
-	b = appendFields(appendStatus(b, r.Status), r.Fields.All(), unsent)
+	b = appendFields(appendStatus(b, r.Status), r.Fields.All(), wire.HTTP1Only)
 	if length < 0 {
 		return b
 	}
@@ -126,24 +115,7 @@ func appendHead(b []byte, r *wire.Response, length int64) []byte {
 	return b
 }
 
-// dates keeps the Date field of the current second, so that it is put into words once a second.
-type dates struct {
-	line atomic.Pointer[dateLine]
-}
-
-type dateLine struct {
-	second int64
-	text   []byte
-}
-
-// append appends the Date field for a moment.
-func (d *dates) append(b []byte, now time.Time) []byte {
-	second := now.Unix()
-	line := d.line.Load()
-	if line == nil || line.second != second {
-		text := now.UTC().AppendFormat([]byte{0x0f, 33 - 0x0f, byte(len(http.TimeFormat))}, http.TimeFormat)
-		line = &dateLine{second, text}
-		d.line.Store(line)
-	}
-	return append(b, line.text...)
+// appendDate appends the Date field for a moment.
+func appendDate(b []byte, d *wire.Dates, now time.Time) []byte {
+	return d.Append(append(b, 0x0f, 33-0x0f, byte(wire.DateLength)), now)
 }

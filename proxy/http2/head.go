@@ -115,7 +115,7 @@ func (h *headParser) take(f *wire.Field) {
 		return
 	}
 	h.regular = true
-	if !validName(f.Name) || !validValue(f.Value) {
+	if !validName(f.Name) || !wire.TrimmedValue(f.Value) {
 		h.malformed("malformed field")
 		return
 	}
@@ -153,15 +153,6 @@ func validName(name string) bool {
 	return name != ""
 }
 
-// validValue reports whether a field may have a value (RFC 9113 section 8.2.1).
-func validValue(v string) bool {
-	if v == "" {
-		return true
-	}
-	first, last := v[0], v[len(v)-1]
-	return first != ' ' && first != '\t' && last != ' ' && last != '\t' && wire.ValidValue(v)
-}
-
 // pseudo takes a pseudo-header field.
 func (h *headParser) pseudo(name, value string) {
 	bit := uint8(0)
@@ -189,9 +180,11 @@ func (h *headParser) pseudo(name, value string) {
 
 // note looks at a field that may say something about the message.
 func (h *headParser) note(f *wire.Field) {
-	switch f.ID {
-	case wire.Connection, wire.KeepAlive, wire.ProxyConnection, wire.TransferEncoding, wire.Upgrade:
+	if wire.ConnectionSpecific>>f.ID&1 != 0 {
 		h.malformed("connection-specific field") // RFC 9113 section 8.2.2
+		return
+	}
+	switch f.ID {
 	case wire.TE:
 		if f.Value != "trailers" {
 			h.malformed("te other than trailers")

@@ -1,19 +1,9 @@
 package http2
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/yettproxy/yett/proxy/wire"
-)
-
-// Mistakes of whoever writes a response. They reset the stream, so that the client sees them too.
-var (
-	errHeadAgain   = errors.New("write response: head was written before")
-	errNoHead      = errors.New("write response: no head")
-	errInterimHead = errors.New("write response: interim status in a final head")
-	errTooLong     = errors.New("write response: more bytes than its length")
-	errTooShort    = errors.New("write response: fewer bytes than its length")
 )
 
 const (
@@ -25,13 +15,11 @@ const (
 
 // response is where the response being sent stands.
 type response struct {
-	head        []byte // the encoded head, as long as it was not sent
-	memory      []byte // of head
-	data        []byte // of the body, to be sent with the next piece
-	began, done bool
-	none        bool  // there is no body; what is written is dropped
-	bounded     bool  // left counts
-	left        int64 // bytes of the body still to be written
+	head   []byte // the encoded head, as long as it was not sent
+	memory []byte // of head
+	data   []byte // of the body, to be sent with the next piece
+	wire.Extent
+	done        bool
 	failed      error
 	waited      int64 // for the client, in nanoseconds, since moved was 0
 	moved       int64 // bytes queued since then
@@ -49,7 +37,7 @@ func (o *response) reset() {
 
 // Informational implements wire.Stream. An interim response is sent at once.
 func (s *stream) Informational(r *wire.Response) error {
-	if s.out.began || r.Status == http.StatusSwitchingProtocols {
+	if s.out.Began || r.Status == http.StatusSwitchingProtocols {
 		return nil
 	}
 	c := s.c
@@ -72,35 +60,19 @@ func (s *stream) Informational(r *wire.Response) error {
 func (s *stream) WriteHead(r *wire.Response) error {
 	o := &s.out
 	switch {
-	case o.began:
-		return s.fail(errHeadAgain)
+	case o.Began: // Begin complains
 	case r.Status == http.StatusSwitchingProtocols:
 		return s.writeSwitch(r)
-	case r.Status < 200:
-		return s.fail(errInterimHead)
-	}
-	if s.socket && r.Status < 300 {
+	case s.socket && r.Status >= 200 && r.Status < 300:
 		return s.writeNoSwitch(r)
 	}
-	o.began = true
-	head := s.x.Request.Method == http.MethodHead
-	length := int64(wire.Unknown)
-	switch {
-	case r.Status == http.StatusNoContent:
-		o.none = true
-	case r.Status == http.StatusNotModified:
-		o.none = true
-		if r.HasLength {
-			length = r.Length
-		}
-	default:
-		length = r.Length
-		o.none = head
-		o.bounded, o.left = length >= 0 && !head, length
+	length, err := o.Begin(s.x.Request.Method, r)
+	if err != nil {
+		return s.fail(err)
 	}
 	o.head = appendHead(o.memory[:0], r, length)
 	if !r.Fields.Has(wire.Date) {
-		o.head = s.c.srv.dates.append(o.head, s.x.Start)
+		o.head = appendDate(o.head, &s.c.srv.dates, s.x.Start)
 	}
 	o.memory = o.head[:0]
 	return nil
@@ -109,17 +81,14 @@ func (s *stream) WriteHead(r *wire.Response) error {
 // Write implements wire.Stream.
 func (s *stream) Write(p []byte) (int, error) {
 	o := &s.out
-	switch {
-	case o.failed != nil:
+	if o.failed != nil {
 		return 0, o.failed
-	case !o.began:
-		return 0, s.fail(errNoHead)
-	case o.none || len(p) == 0:
-		return len(p), nil
-	case o.bounded && int64(len(p)) > o.left:
-		return 0, s.fail(errTooLong)
 	}
-	o.left -= int64(len(p))
+	if send, err := o.Take(len(p)); err != nil {
+		return 0, s.fail(err)
+	} else if !send {
+		return len(p), nil
+	}
 	if len(o.data)+len(p) <= gatherSize {
 		if o.data == nil {
 			o.data = make([]byte, 0, gatherSize)
@@ -147,16 +116,15 @@ func (s *stream) Finish(trailers *wire.Fields) error {
 	switch {
 	case o.failed != nil:
 		return o.failed
-	case !o.began:
-		return s.fail(errNoHead)
 	case s.socket && o.done: // writeNoSwitch
 		return nil
-	case o.bounded && o.left != 0:
-		return s.fail(errTooShort)
+	}
+	if err := o.End(); err != nil {
+		return s.fail(err)
 	}
 	var block []byte
 	if trailers != nil && trailers.Len() > 0 && s.x.Request.Method != http.MethodHead {
-		block = appendFields(nil, trailers.All(), unsent)
+		block = appendFields(nil, trailers.All(), wire.HTTP1Only)
 	}
 	if err := s.send(nil, true, block); err != nil {
 		return err

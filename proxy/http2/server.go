@@ -31,7 +31,7 @@ type Server struct {
 	// answer had begun, and reset otherwise; the connection goes on.
 	Panicked func(x *filter.Exchange, value any)
 
-	dates    dates
+	dates    wire.Dates
 	shards   [shards]shard
 	shutdown atomic.Bool
 }

@@ -55,7 +55,7 @@ func (s *stream) accepted(r *wire.Response) bool {
 // writeSwitch is WriteHead for 101.
 func (s *stream) writeSwitch(r *wire.Response) error {
 	if !s.socket {
-		return s.fail(errInterimHead)
+		return s.fail(wire.ErrInterimHead)
 	}
 	if !s.accepted(r) {
 		r.Status = http.StatusBadGateway
@@ -63,8 +63,8 @@ func (s *stream) writeSwitch(r *wire.Response) error {
 	}
 	o := &s.out
 	r.Fields.Del("Sec-WebSocket-Accept")
-	o.began = true
-	o.head = appendFields(appendStatus(o.memory[:0], http.StatusOK), r.Fields.All(), unsent)
+	o.Began = true
+	o.head = appendFields(appendStatus(o.memory[:0], http.StatusOK), r.Fields.All(), wire.HTTP1Only)
 	o.memory = o.head[:0]
 	return nil
 }
@@ -74,8 +74,8 @@ func (s *stream) writeNoSwitch(r *wire.Response) error {
 	r.Fields.Reset()
 	r.Status, r.Length = http.StatusBadGateway, 0
 	o := &s.out
-	o.began, o.none = true, true
-	o.head = s.c.srv.dates.append(appendHead(o.memory[:0], r, 0), s.x.Start)
+	o.Began, o.None = true, true
+	o.head = appendDate(appendHead(o.memory[:0], r, 0), &s.c.srv.dates, s.x.Start)
 	o.memory = o.head[:0]
 	err := s.send(nil, true, nil)
 	o.done = err == nil
@@ -88,7 +88,7 @@ func (s *stream) Hijack() (net.Conn, []byte, error) {
 	c := s.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !s.socket || !s.out.began || s.out.none || !s.open {
+	if !s.socket || !s.out.Began || s.out.None || !s.open {
 		return nil, nil, errors.New("hijack connection: the stream is none")
 	}
 	s.tunnel = &tunnel{s: s, c: c, total: s.out.total, body: s.out.body}

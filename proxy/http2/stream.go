@@ -130,7 +130,7 @@ func (s *stream) end() {
 		}
 	}
 	c.mu.Lock()
-	if !s.out.began && s.open {
+	if !s.out.Began && s.open {
 		c.mu.Unlock()
 		s.answerError(http.StatusInternalServerError)
 		c.mu.Lock()

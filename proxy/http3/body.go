@@ -182,7 +182,7 @@ func (s *stream) takeTrailers() {
 		name := strings.ToLower(key)
 		id := wire.Lookup(name)
 		for _, value := range s.r.Trailer[key] {
-			if wire.TrailerAllowed(id, name) && wire.CheckName(name, s.limits.UnderscoresInNames) == wire.KeepField && validValue(value) {
+			if wire.TrailerAllowed(id, name) && wire.CheckName(name, s.limits.UnderscoresInNames) == wire.KeepField && wire.TrimmedValue(value) {
 				s.body.trailers.Append(wire.Field{Name: name, Value: value, ID: id})
 			}
 		}
@@ -199,7 +199,7 @@ func (s *stream) Trailers() *wire.Fields {
 
 // Continue implements wire.Stream.
 func (s *stream) Continue() error {
-	if !s.body.waits || s.out.began {
+	if !s.body.waits || s.out.Began {
 		return nil
 	}
 	s.body.waits = false

@@ -77,7 +77,7 @@ func (s *stream) fields(header http.Header, limits *wire.Limits) refusal {
 			if len(name)+len(value)+len(": ") > limits.LineBytes {
 				return refusal{http.StatusRequestHeaderFieldsTooLarge, "field too long"}
 			}
-			if !validValue(value) {
+			if !wire.TrimmedValue(value) {
 				return refusal{http.StatusBadRequest, "malformed field"}
 			}
 			if wire.CheckName(name, limits.UnderscoresInNames) != wire.KeepField {
@@ -88,15 +88,6 @@ func (s *stream) fields(header http.Header, limits *wire.Limits) refusal {
 		}
 	}
 	return refusal{}
-}
-
-// validValue reports whether a field may have a value (RFC 9114 section 4.2, RFC 9110 section 5.5).
-func validValue(v string) bool {
-	if v == "" {
-		return true
-	}
-	first, last := v[0], v[len(v)-1]
-	return first != ' ' && first != '\t' && last != ' ' && last != '\t' && wire.ValidValue(v)
 }
 
 // take looks at a field that says something about the message.

@@ -14,28 +14,20 @@ import (
 
 // What can go wrong with a response. The values are shared and never changed.
 var (
-	errHeadAgain   = errors.New("write response: head was written before")
-	errNoHead      = errors.New("write response: no head")
-	errInterimHead = errors.New("write response: interim status in a final head")
-	errTooLong     = errors.New("write response: more bytes than its length")
-	errTooShort    = errors.New("write response: fewer bytes than its length")
-	errAborted     = errors.New("write response: aborted")
-	errGone        = errors.New("write response: client closed or reset the stream")
+	errAborted = errors.New("write response: aborted")
+	errGone    = errors.New("write response: client closed or reset the stream")
 )
 
-// unsent are the fields that the engine writes itself or that HTTP/3 does not have (RFC 9114 section 4.2), a bit for each ID.
-// Trailer would make quic-go take the fields it names for trailers.
-const unsent = 1<<wire.Connection | 1<<wire.KeepAlive | 1<<wire.ProxyConnection | 1<<wire.ContentLength |
-	1<<wire.TransferEncoding | 1<<wire.Upgrade | 1<<wire.HTTP2Settings | 1<<wire.TE | 1<<wire.Trailer
+// unsent are the fields that the engine writes itself or that HTTP/3 does not have, a bit for each ID. Trailer would make quic-go
+// take the fields it names for trailers.
+const unsent = wire.HTTP1Only | 1<<wire.Trailer
 
 // response is where the response being sent stands.
 type response struct {
-	began, done bool
-	none        bool // there is no body; what is written is dropped
-	bounded     bool // left counts
-	left        int64
-	failed      error
-	head, body  int64 // bytes sent
+	wire.Extent
+	done       bool
+	failed     error
+	head, body int64 // bytes sent
 }
 
 // fill puts fields into quic-go's map. A key with lower-case letters is as good as a canonical one: it writes all in lower case.
@@ -59,17 +51,13 @@ func (s *stream) fill(fields *wire.Fields) {
 // It is a copy, since quic-go may keep it longer than the exchange lives.
 func clean(v string) string {
 	b := []byte(v)
-	for i, c := range b {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			b[i] = ' '
-		}
-	}
+	wire.BlankControls(b)
 	return string(b)
 }
 
 // Informational implements wire.Stream.
 func (s *stream) Informational(r *wire.Response) error {
-	if s.out.began || r.Status == http.StatusSwitchingProtocols {
+	if s.out.Began || r.Status == http.StatusSwitchingProtocols {
 		return nil
 	}
 	if r.Status == http.StatusContinue {
@@ -93,31 +81,14 @@ func (s *stream) interim(status int) error {
 // WriteHead implements wire.Stream.
 func (s *stream) WriteHead(r *wire.Response) error {
 	o := &s.out
-	switch {
-	case o.began:
-		return s.fail(errHeadAgain)
-	case r.Status < 200:
-		return s.fail(errInterimHead)
+	length, err := o.Begin(s.x.Request.Method, r)
+	if err != nil {
+		return s.fail(err)
 	}
-	o.began = true
 	s.fill(&r.Fields)
 	h := s.w.Header()
 	if _, ok := h["Content-Type"]; !ok {
 		h["Content-Type"] = nil // else it is guessed from the body
-	}
-	length := wire.Unknown
-	switch {
-	case r.Status == http.StatusNoContent:
-		o.none = true
-	case r.Status == http.StatusNotModified:
-		o.none = true
-		if r.HasLength {
-			length = r.Length
-		}
-	default:
-		length = r.Length
-		o.none = s.x.Request.Method == http.MethodHead
-		o.bounded, o.left = length >= 0 && !o.none, length
 	}
 	if length >= 0 {
 		h["Content-Length"] = []string{strconv.FormatInt(length, 10)}
@@ -129,20 +100,18 @@ func (s *stream) WriteHead(r *wire.Response) error {
 // Write implements wire.Stream.
 func (s *stream) Write(p []byte) (int, error) {
 	o := &s.out
-	switch {
-	case o.failed != nil:
+	if o.failed != nil {
 		return 0, o.failed
-	case !o.began:
-		return 0, s.fail(errNoHead)
-	case o.none || len(p) == 0:
+	}
+	if send, err := o.Take(len(p)); err != nil {
+		return 0, s.fail(err)
+	} else if !send {
 		return len(p), nil
-	case o.bounded && int64(len(p)) > o.left:
-		return 0, s.fail(errTooLong)
-	case !s.armWrite():
+	}
+	if !s.armWrite() {
 		return 0, s.fail(errAborted)
 	}
 	n, err := s.w.Write(p)
-	o.left -= int64(n)
 	o.body += int64(n)
 	if err != nil {
 		return n, s.fail(errGone)
@@ -170,7 +139,7 @@ func (s *stream) Flush() error {
 	switch {
 	case o.failed != nil:
 		return o.failed
-	case !o.began:
+	case !o.Began:
 		return nil
 	case !s.armWrite():
 		return s.fail(errAborted)
@@ -183,13 +152,11 @@ func (s *stream) Flush() error {
 // Finish implements wire.Stream. quic-go ends the stream, and sends the trailers, when the handler returns.
 func (s *stream) Finish(trailers *wire.Fields) error {
 	o := &s.out
-	switch {
-	case o.failed != nil:
+	if o.failed != nil {
 		return o.failed
-	case !o.began:
-		return s.fail(errNoHead)
-	case o.bounded && o.left != 0:
-		return s.fail(errTooShort)
+	}
+	if err := o.End(); err != nil {
+		return s.fail(err)
 	}
 	if err := s.Flush(); err != nil { // also so that quic-go does not make up a length
 		return err

@@ -86,7 +86,7 @@ func (s *stream) run() (complete bool) {
 		if v != nil && s.srv.options.Panicked != nil {
 			s.srv.options.Panicked(&s.x, v)
 		}
-		if !s.out.began && !s.gone() {
+		if !s.out.Began && !s.gone() {
 			s.answerError(http.StatusInternalServerError)
 		}
 		complete = s.out.done && !s.isAborted()

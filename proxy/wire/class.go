@@ -95,6 +95,26 @@ func ValidValue(s string) bool {
 	return true
 }
 
+// TrimmedValue reports whether v may be the value of a field of HTTP/2 or HTTP/3: a ValidValue without white space at its ends, which is
+// malformed there (RFC 9113 section 8.2.1, RFC 9114 section 4.2).
+func TrimmedValue(v string) bool {
+	if v == "" {
+		return true
+	}
+	first, last := v[0], v[len(v)-1]
+	return first != ' ' && first != '\t' && last != ' ' && last != '\t' && ValidValue(v)
+}
+
+// BlankControls turns control characters other than TAB into spaces: in a head that is written they would begin a line of somebody
+// else's making.
+func BlankControls(b []byte) {
+	for i, c := range b {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			b[i] = ' '
+		}
+	}
+}
+
 // FieldRule is what becomes of a field because of its name.
 type FieldRule uint8
 

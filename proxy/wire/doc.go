@@ -8,6 +8,6 @@
 // must be cloned (strings.Clone) by whoever keeps them longer. That is what makes a request cost no
 // allocation.
 //
-// Anybody may import it; it imports only the standard library. Nothing here is safe for concurrent
-// use: one exchange, one goroutine at a time.
+// Anybody may import it; it imports only the standard library. Nothing here but Dates is safe for
+// concurrent use: one exchange, one goroutine at a time.
 package wire

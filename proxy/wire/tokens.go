@@ -63,14 +63,26 @@ func ParseLength(s string) (n int64, ok bool) {
 	return n, n >= 0
 }
 
+// Sets of fields, a bit for each ID.
+const (
+	// ConnectionSpecific are the fields that HTTP/2 and HTTP/3 do not have (RFC 9113 section 8.2.2, RFC 9114 section 4.2).
+	ConnectionSpecific uint64 = 1<<Connection | 1<<KeepAlive | 1<<ProxyConnection | 1<<TransferEncoding | 1<<Upgrade
+	// Framing are the fields that an engine writes itself, from what it knows about body and connection. Whoever else sets them is
+	// not listened to.
+	Framing = ConnectionSpecific | 1<<ContentLength
+	// HTTP1Only is what HTTP/2 and HTTP/3 leave out of a head beside that, or write in their own way.
+	HTTP1Only = Framing | 1<<HTTP2Settings | 1<<TE
+	// UpstreamOnly are the fields of an upstream's response that are for the proxy, or for nobody, but not for clients.
+	UpstreamOnly uint64 = 1<<TE | 1<<ProxyAuthenticate | 1<<ProxyAuthorization | 1<<HTTP2Settings | 1<<XAccelBuffering | 1<<XAccelRedirect
+)
+
 // hopByHop holds the fields that are about one connection and not about the message (RFC 9110 section
 // 7.6.1), a bit for each ID.
-const hopByHop = 1<<Connection | 1<<KeepAlive | 1<<ProxyConnection | 1<<ProxyAuthenticate | 1<<ProxyAuthorization |
-	1<<TE | 1<<TransferEncoding | 1<<Upgrade | 1<<HTTP2Settings
+const hopByHop = ConnectionSpecific | 1<<ProxyAuthenticate | 1<<ProxyAuthorization | 1<<TE | 1<<HTTP2Settings
 
 // HopByHop reports whether fields with this ID are about one connection only and never forwarded. Trailer
 // is not among them, and neither are the fields that a Connection field names.
-func (id ID) HopByHop() bool { return 1<<id&uint64(hopByHop) != 0 }
+func (id ID) HopByHop() bool { return hopByHop>>id&1 != 0 }
 
 // trailerPrefixes and trailerNames are fields that the proxy has no ID for but that must not be smuggled
 // in behind a body.
