@@ -28,20 +28,21 @@ type taker interface{ take(f *wire.Field) }
 // decoder decodes the heads of one direction of a connection, one after the other.
 type decoder struct {
 	taker taker
-	// arena is where strings go that nobody remembers; nil for the heap.
-	arena *wire.Arena
+	// arena is where strings go that nobody remembers; nil for the heap, and for recent.
+	arena  *wire.Arena
+	recent *recent
 	// silent says that nobody wants the fields: the table is kept all the same.
 	silent bool
-
 	fields bool // the head has one already
-	rest   []byte
-	text   appender
-	field  wire.Field // the one being decoded
+
+	rest  []byte
+	text  appender
+	field wire.Field // the one being decoded
 
 	// The table is a ring: the newest entry is entries[newest], and those before it are older.
 	entries       []wire.Field
 	newest, count int
-	size, most    int // in bytes, counted as section 4.1 does
+	size, most    int32 // in bytes, counted as section 4.1 does
 }
 
 // appender is where Huffman codes are decoded to.
@@ -80,7 +81,10 @@ func (d *decoder) close() error {
 	if len(d.rest) > 0 {
 		return errCut
 	}
-	d.rest, d.fields, d.arena, d.text.b, d.field = nil, false, nil, nil, wire.Field{}
+	if d.arena != nil || cap(d.text.b) > recentLength {
+		d.text.b = nil
+	}
+	d.rest, d.fields, d.arena, d.field = nil, false, nil, wire.Field{}
 	return nil
 }
 
@@ -195,26 +199,30 @@ func (s *stringLiteral) cut(p []byte, at int) (end int, err error) {
 
 // string returns a string: on the heap if it is to be kept.
 func (d *decoder) string(s stringLiteral, keep bool) (string, error) {
-	switch {
-	case !s.huffman && (keep || d.arena == nil):
-		return string(s.p), nil
-	case !s.huffman:
-		return d.arena.Copy(s.p), nil
-	case d.arena == nil:
-		text, err := hpack.HuffmanDecodeToString(s.p)
-		if err != nil {
+	p := s.p
+	if s.huffman {
+		if d.arena != nil {
+			d.text.b = d.arena.Begin()
+		} else {
+			d.text.b = d.text.b[:0]
+		}
+		if _, err := hpack.HuffmanDecode(&d.text, p); err != nil {
 			return "", errText
 		}
-		return text, nil
+		p = d.text.b
 	}
-	d.text.b = d.arena.Begin()
-	if _, err := hpack.HuffmanDecode(&d.text, s.p); err != nil {
-		return "", errText
+	switch {
+	case keep:
+		return string(p), nil
+	case d.arena == nil:
+		if d.recent == nil {
+			d.recent = newRecent()
+		}
+		return d.recent.string(p), nil
+	case s.huffman:
+		return d.arena.End(p), nil
 	}
-	if keep {
-		return string(d.text.b), nil
-	}
-	return d.arena.End(d.text.b), nil
+	return d.arena.Copy(p), nil
 }
 
 // integer decodes an integer (section 5.1) and returns its length; 0 if not all of it is there.
@@ -244,7 +252,7 @@ func (d *decoder) resize(p []byte) (n int, err error) {
 	if d.fields || size > tableSize {
 		return 0, errUpdate
 	}
-	d.most = size
+	d.most = int32(size)
 	d.evict(0)
 	return n, nil
 }
@@ -253,7 +261,7 @@ func (d *decoder) resize(p []byte) (n int, err error) {
 func (d *decoder) add(f *wire.Field) {
 	size := len(f.Name) + len(f.Value) + fieldOverhead
 	d.evict(size)
-	if size > d.most {
+	if size > int(d.most) {
 		return // section 4.4: the table is empty now
 	}
 	if d.count == len(d.entries) {
@@ -262,14 +270,14 @@ func (d *decoder) add(f *wire.Field) {
 	d.newest = (d.newest + 1) & (len(d.entries) - 1)
 	d.entries[d.newest] = *f
 	d.count++
-	d.size += size
+	d.size += int32(size)
 }
 
 // evict drops the oldest entries until there is room.
 func (d *decoder) evict(room int) {
-	for d.count > 0 && d.size+room > d.most {
+	for d.count > 0 && int(d.size)+room > int(d.most) {
 		e := &d.entries[(d.newest-d.count+1)&(len(d.entries)-1)]
-		d.size -= len(e.Name) + len(e.Value) + fieldOverhead
+		d.size -= int32(len(e.Name) + len(e.Value) + fieldOverhead)
 		*e = wire.Field{}
 		d.count--
 	}

@@ -124,7 +124,15 @@ func (s *stream) Finish(trailers *wire.Fields) error {
 	}
 	var block []byte
 	if trailers != nil && trailers.Len() > 0 && s.x.Request.Method != http.MethodHead {
-		block = appendFields(nil, trailers.All(), wire.HTTP1Only)
+		head := o.head
+		if head == nil { // it has been sent
+			head = o.memory[:0]
+		}
+		all := appendFields(head, trailers.All(), wire.HTTP1Only)
+		o.memory = all[:0]
+		if len(all) > len(head) {
+			block = all[len(head):]
+		}
 	}
 	if err := s.send(nil, true, block); err != nil {
 		return err
