@@ -177,7 +177,7 @@ func parseAddr(s string) (netip.Addr, bool) {
 func (t *trust) adopt(x *filter.Exchange) {
 	f := &x.Request.Fields
 	switch proto := first(f.Value(wire.XForwardedProto)); {
-	case wire.EqualFold(proto, "https"):
+	case wire.EqualFold(proto, "https") || wire.EqualFold(proto, "wss"): // as Traefik calls a WebSocket that it took the TLS off
 		x.Scheme, x.ForwardedPort = "https", "443"
 	case wire.EqualFold(proto, "http"):
 		x.Scheme = "http"

@@ -31,8 +31,8 @@ var Family = feature.Family{
 		{
 			Name: secretKey, Type: "name or namespace/name of a Secret", Risk: feature.Medium, OnInvalid: feature.DenyRoute,
 			Doc: "The Secret with the users.",
-			Note: "A line that cannot be read keeps only its user out, and is reported. bcrypt hashes of a cost above 14 and SHA-crypt " +
-				"hashes of more than a million rounds are refused.",
+			Note: "A line that cannot be read keeps only its user out, and is reported; where nobody is left the paths answer 503, not 401. " +
+				"bcrypt hashes of a cost above 14 and SHA-crypt hashes of more than a million rounds are refused.",
 		},
 		{
 			Name: secretTypeKey, Type: "auth-file or auth-map", Default: "auth-file", OnInvalid: feature.DenyRoute,

@@ -14,7 +14,8 @@ var Family = feature.Family{
 	Settings: []feature.Key{
 		{
 			Name: "use-forwarded-headers", Type: "bool", Default: "false",
-			Doc: "Believes X-Forwarded-For, -Proto, -Host and -Port of trusted peers; else what clients send of them is replaced.",
+			Doc:  "Believes X-Forwarded-For, -Proto, -Host and -Port of trusted peers; else what clients send of them is replaced.",
+			Note: "X-Forwarded-Proto is believed if it says http, https or wss, which counts as https; ingress-nginx passes on whatever it says.",
 		},
 		{
 			Name: "enable-real-ip", Type: "bool", Default: "false",

@@ -128,6 +128,10 @@ func (man *Manifest) add(file string, doc document) error {
 		if kind.Kind == "" {
 			return &ManifestError{file, doc.line, "no kind: every document needs apiVersion and kind"}
 		}
+		if write := instead(kind); write != "" {
+			reason := fmt.Sprintf("%s of apiVersion %q is not read: write %s", kind.Kind, kind.APIVersion, write)
+			man.Warnings = append(man.Warnings, &ManifestError{file, lineOfKey(doc, "kind"), reason})
+		}
 		man.Ignored[kind.Kind]++
 		return nil
 	}
@@ -203,6 +207,26 @@ func newObject(t metav1.TypeMeta) client.Object {
 		return &corev1.Node{}
 	}
 	return nil
+}
+
+// instead returns what to write instead of an object that is not read although somebody might think so: one of an API
+// version that Kubernetes has dropped, or without any. It is "" for kinds of others, also if they have the same name.
+func instead(t metav1.TypeMeta) string {
+	group, _, named := strings.Cut(t.APIVersion, "/")
+	if !named {
+		group = ""
+	}
+	switch t.Kind + "/" + group {
+	case "Ingress/", "Ingress/extensions", "Ingress/networking.k8s.io", "IngressClass/", "IngressClass/networking.k8s.io":
+		return "networking.k8s.io/v1"
+	case "EndpointSlice/", "EndpointSlice/discovery.k8s.io":
+		return "discovery.k8s.io/v1"
+	case "Endpoints/":
+		return "an EndpointSlice of discovery.k8s.io/v1"
+	case "Service/", "Secret/", "ConfigMap/", "Namespace/", "Node/":
+		return "v1"
+	}
+	return ""
 }
 
 // complete does what an API server does to an object that is created.

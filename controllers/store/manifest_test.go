@@ -84,6 +84,32 @@ func TestManifestMistakesAreNamedWithFileAndLine(t *testing.T) {
 	}
 }
 
+func TestObjectsOfOtherAPIVersionsAreWarnedAbout(t *testing.T) {
+	tests := map[string]string{
+		"apiVersion: extensions/v1beta1\nkind: Ingress\n":        `x.yaml:2: Ingress of apiVersion "extensions/v1beta1" is not read: write networking.k8s.io/v1`,
+		"apiVersion: networking.k8s.io/v1beta1\nkind: Ingress\n": `x.yaml:2: Ingress of apiVersion "networking.k8s.io/v1beta1" is not read: write networking.k8s.io/v1`,
+		"kind: Ingress\n":                   `x.yaml:1: Ingress of apiVersion "" is not read: write networking.k8s.io/v1`,
+		"apiVersion: v1\nkind: Endpoints\n": `x.yaml:2: Endpoints of apiVersion "v1" is not read: write an EndpointSlice of discovery.k8s.io/v1`,
+		"kind: Secret\n":                    `x.yaml:1: Secret of apiVersion "" is not read: write v1`,
+		"apiVersion: serving.knative.dev/v1\nkind: Service\n":            "",
+		"apiVersion: config.openshift.io/v1\nkind: Ingress\n":            "",
+		"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n": "",
+	}
+	for text, want := range tests {
+		m, err := ParseManifest("x.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, w := range m.Warnings {
+			got += w.Error()
+		}
+		if got != want || len(m.Objects) != 0 {
+			t.Errorf("%q: %d objects, warned %q, want %q", text, len(m.Objects), got, want)
+		}
+	}
+}
+
 func TestUnknownFieldsAreWarnedAboutWithTheirLine(t *testing.T) {
 	m, err := ParseManifest("x.yaml", []byte("apiVersion: v1\nkind: Service\nmetadata: {name: b}\nspec:\n  portz: []\n"))
 	if err != nil {

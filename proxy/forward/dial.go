@@ -23,7 +23,7 @@ func (s *flight) connect(e *upstream.Endpoint) upstream.Failure {
 	if !s.fresh {
 		if c, ok := pool.Take(s.x.Conn.Serial, upstream.Now()).(*conn); ok {
 			c.Wake()
-			s.conn, s.reused = c, true
+			s.take(c, true)
 			return upstream.NoFailure
 		}
 	}
@@ -32,9 +32,16 @@ func (s *flight) connect(e *upstream.Endpoint) upstream.Failure {
 		return failure
 	}
 	c := &conn{ClientConn: http1.NewClientConn(raw), pool: pool, Pooled: upstream.Pooled{Created: upstream.Now()}}
-	c.http10, c.last = s.plan.Policy.HTTP10, s.plan.closes
-	s.conn, s.reused = c, false
+	s.take(c, false)
 	return upstream.NoFailure
+}
+
+// take makes a connection the flight's. Routes that share endpoints share idle connections, so what a route wants to be
+// said on it is set each time.
+func (s *flight) take(c *conn, reused bool) {
+	c.http10, c.last = s.plan.Policy.HTTP10, s.plan.closes
+	c.Persist(s.plan.persists)
+	s.conn, s.reused = c, reused
 }
 
 // dial makes a connection. The limit is for TCP and TLS together.

@@ -216,3 +216,45 @@ func BenchmarkCompose(b *testing.B) {
 		s.compose()
 	}
 }
+
+// TestRoutesThatShareAConnectionSayWhatEachWants: what connection-proxy-header and proxy-http-version ask for does not depend on
+// which route made the connection that was idle.
+func TestRoutesThatShareAConnectionSayWhatEachWants(t *testing.T) {
+	saw := make(chan string, 1)
+	b := newBackend(t, func(p *peer, n int) {
+		for {
+			req, more := p.read()
+			if !more {
+				return
+			}
+			saw <- strings.TrimPrefix(req.line(), "GET / ") + " " + req.field("Connection")
+			p.say(ok("ok"))
+		}
+	})
+	r := newRig(t, nil, b.addr())
+	steps := []struct {
+		name, want string
+		change     func(*ir.Policy)
+	}{
+		{"nothing asked for, on a new connection", "HTTP/1.1 ", func(p *ir.Policy) {}},
+		{"keep-alive", "HTTP/1.1 keep-alive", func(p *ir.Policy) { p.Connection = "keep-alive" }},
+		{"nothing asked for", "HTTP/1.1 ", func(p *ir.Policy) {}},
+		{"close", "HTTP/1.1 close", func(p *ir.Policy) { p.Connection = "close" }},
+		{"keep-alive on a new connection", "HTTP/1.1 keep-alive", func(p *ir.Policy) { p.Connection = "keep-alive" }},
+		{"HTTP/1.0", "HTTP/1.0 close", func(p *ir.Policy) { p.HTTP10 = true }},
+	}
+	for _, step := range steps {
+		policy := ir.DefaultPolicy()
+		step.change(&policy)
+		r.compile(Spec{Policy: &policy, Main: &ir.Upstream{Key: key}})
+		if got := r.dial().get("/"); got.StatusCode != 200 {
+			t.Fatalf("%s: %s", step.name, describe(got))
+		}
+		if got := <-saw; got != step.want {
+			t.Errorf("%s: the endpoint saw %q, want %q", step.name, got, step.want)
+		}
+	}
+	if n := b.conns.Load(); n != 2 {
+		t.Errorf("%d connections, want 2: otherwise nothing was shared", n)
+	}
+}

@@ -47,6 +47,8 @@ type Plan struct {
 
 	// closes says that connections are used for one request only (connection-proxy-header: close).
 	closes bool
+	// persists says that endpoints are told that connections stay open (connection-proxy-header: keep-alive).
+	persists bool
 	// maxHead is the longest response head in bytes.
 	maxHead int
 	// originalURI adds X-Original-URI, keepForwarded lets Forwarded through.
@@ -68,7 +70,8 @@ const defaultMaxHead = 64 << 10
 // Compile makes a Spec ready for use. An error says what is wrong in words for the user; the route must
 // then answer 503.
 func (f *Forwarder) Compile(s Spec) (*Plan, error) {
-	p := &Plan{Policy: s.Policy, closes: strings.EqualFold(s.Policy.Connection, "close"), maxHead: s.Policy.MaxResponseHead}
+	p := &Plan{Policy: s.Policy, maxHead: s.Policy.MaxResponseHead}
+	p.closes, p.persists = strings.EqualFold(s.Policy.Connection, "close"), strings.EqualFold(s.Policy.Connection, "keep-alive")
 	if p.maxHead <= 0 {
 		p.maxHead = defaultMaxHead
 	}

@@ -28,6 +28,7 @@ type ClientConn struct {
 	finished  bool
 	deferred  bool // out is sent by the next read of a response
 	last      bool // no request will follow
+	persist   bool // the upstream is told that others may follow
 	upgrading bool
 	sent      int64
 	reused    bool // the connection has carried a response before

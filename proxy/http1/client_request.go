@@ -64,6 +64,8 @@ func (c *ClientConn) WriteRequest(r *wire.Request, http10 bool) error {
 		b = append(b, "Connection: Upgrade\r\nUpgrade: websocket\r\n"...)
 	case c.last && !http10:
 		b = append(b, "Connection: close\r\n"...)
+	case c.persist && !http10:
+		b = append(b, "Connection: keep-alive\r\n"...)
 	}
 	c.out = append(b, "\r\n"...)
 	return nil
@@ -72,6 +74,10 @@ func (c *ClientConn) WriteRequest(r *wire.Request, http10 bool) error {
 // LastRequest makes the next WriteRequest tell the upstream that the connection ends with it. To be called
 // before WriteRequest.
 func (c *ClientConn) LastRequest() { c.last = true }
+
+// Persist says whether requests tell the upstream that the connection stays open. HTTP/1.1 takes that for granted, but
+// there are upstreams that do not.
+func (c *ClientConn) Persist(tell bool) { c.persist = tell }
 
 // WriteBody sends bytes of the request body; small ones are buffered until FinishRequest or Flush. More
 // bytes than the request's Length are an error. p is not kept.

@@ -185,8 +185,8 @@ var known = map[string]op{
 	"proxy_add_x_forwarded_for": {kind: kindComposed, code: addForwardedFor},
 	"escaped_request_uri":       {kind: kindComposed, code: escapedTarget},
 
-	// ingress-nginx proxies everything to one upstream that Lua resolves.
-	"proxy_host": {kind: kindLiteral, text: "upstream_balancer"}, "proxy_port": {kind: kindLiteral, text: "80"},
+	// In ingress-nginx, which proxies everything to one upstream that Lua resolves, this is set to the name of the backend.
+	"proxy_host": {kind: kindComposed, code: upstreamName}, "proxy_port": {kind: kindLiteral, text: "80"},
 	"nginx_version": {kind: kindLiteral, text: nginxVersion}, "pipe": {kind: kindLiteral, text: "."},
 	"hostname": {kind: kindLiteral}, "pid": {kind: kindLiteral},
 }

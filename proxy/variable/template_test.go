@@ -107,7 +107,7 @@ func TestVariables(t *testing.T) {
 		"upstream_response_length": "0, 1000", "upstream_response_time": "0.001, 0.011",
 		"upstream_connect_time": "-, 0.000", "upstream_header_time": "-, 0.010",
 		"upstream_bytes_received": "0, 1000", "upstream_bytes_sent": "-", "upstream_cache_status": "-",
-		"proxy_host": "upstream_balancer", "proxy_port": "80", "proxy_add_x_forwarded_for": "1.1.1.1, 203.0.113.5",
+		"proxy_host": "shop-cart-http", "proxy_port": "80", "proxy_add_x_forwarded_for": "1.1.1.1, 203.0.113.5",
 		"namespace": "shop", "ingress_name": "web", "service_name": "cart", "service_port": "http", "location_path": "/api",
 		"ssl_protocol": "TLSv1.2", "ssl_cipher": "ECDHE-RSA-AES128-GCM-SHA256", "ssl_server_name": "a.test",
 		"ssl_session_reused": ".", "ssl_client_verify": "NONE", "ssl_client_s_dn": "-", "ssl_alpn_protocol": "http/1.1",
