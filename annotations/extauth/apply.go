@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/yettproxy/yett/annotations/feature"
+	"github.com/yettproxy/yett/annotations/remote"
 	"github.com/yettproxy/yett/proxy/ir"
 	"github.com/yettproxy/yett/proxy/variable"
 	"github.com/yettproxy/yett/proxy/wire"
@@ -79,7 +80,7 @@ func readURL(in *feature.Reader, key string) string {
 	if text == "" {
 		return ""
 	}
-	if err := checkURL(text); err != nil {
+	if err := remote.Check(text); err != nil {
 		in.Refuse(key, "%v", err)
 	}
 	return text
@@ -88,7 +89,7 @@ func readURL(in *feature.Reader, key string) string {
 // readTemplate returns a text with variables that can be filled in, or "".
 func readTemplate(in *feature.Reader, key string) string {
 	text := in.String(key)
-	if !isURLText(text) {
+	if !remote.IsText(text) {
 		in.Refuse(key, "it holds a character that no URL has: encode it as %%HH")
 		return ""
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/yettproxy/yett/annotations/remote"
 	"github.com/yettproxy/yett/proxy/variable"
 	"github.com/yettproxy/yett/proxy/wire"
 )
@@ -16,7 +17,7 @@ func FuzzURL(f *testing.F) {
 		f.Add(text, "/x?y=%zz")
 	}
 	f.Fuzz(func(t *testing.T, text, sent string) {
-		if !isURLText(text) || checkURL(text) != nil {
+		if !remote.IsText(text) || remote.Check(text) != nil {
 			return
 		}
 		template, err := variable.Compile(text)
@@ -25,12 +26,12 @@ func FuzzURL(f *testing.F) {
 		}
 		x := exchange("GET", "/"+sent)
 		x.Request.Fields.Add("X-Sent", sent)
-		u, err := target(string(template.Append(nil, x)), new(wire.Arena))
+		u, err := remote.Target(string(template.Append(nil, x)), new(wire.Arena))
 		if err != nil {
 			return
 		}
 		// Whatever clients send, it stays behind the host that was configured.
-		literal, _, _ := splitTemplate(text)
+		literal, _, _ := remote.SplitTemplate(text)
 		if !strings.Contains(literal, "$") && !wire.EqualFold(u.Host, literal) {
 			t.Errorf("%q with %q goes to %q", text, sent, u.Host)
 		}

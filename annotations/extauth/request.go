@@ -7,6 +7,7 @@ import (
 	"net/textproto"
 	"strings"
 
+	"github.com/yettproxy/yett/annotations/remote"
 	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/variable"
 	"github.com/yettproxy/yett/proxy/wire"
@@ -15,7 +16,7 @@ import (
 // request makes the request to the service: the client's fields without its body, and what the proxy knows. The transport
 // may still read it when the answer is there, so all texts are copies.
 func (g *guard) request(ctx context.Context, x *filter.Exchange) (*http.Request, error) {
-	u, err := target(string(g.url.Append(nil, x)), &x.Arena)
+	u, err := remote.Target(string(g.url.Append(nil, x)), &x.Arena)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/yettproxy/yett/annotations/remote"
 	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/variable"
 )
@@ -46,12 +47,20 @@ func newSignIn(text, param string) (*signIn, error) {
 // field, nor out of the parameter.
 func (s *signIn) location(x *filter.Exchange) string {
 	page := s.page.Text(x)
-	b := appendEncoded(x.Arena.Begin(), page)
+	b := remote.AppendEncoded(x.Arena.Begin(), page)
 	if s.back {
 		b = append(b, x.Scheme...)
 		b = append(b, "://"...)
-		b = appendEncoded(b, x.Request.Authority)
+		b = remote.AppendEncoded(b, x.Request.Authority)
 		b = variable.AppendURIComponent(b, x.Request.Target)
 	}
 	return x.Arena.End(append(b, s.fragment...))
+}
+
+// isLocation reports whether a text, its variables not yet filled in, is a place to send clients to.
+func isLocation(text string) bool {
+	if authority, _, ok := remote.SplitTemplate(text); ok {
+		return authority != ""
+	}
+	return strings.HasPrefix(text, "/") || strings.HasPrefix(text, "$scheme://") || strings.HasPrefix(text, "$pass_access_scheme://")
 }

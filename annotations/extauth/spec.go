@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/yettproxy/yett/annotations/remote"
 	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/ir"
 	"github.com/yettproxy/yett/proxy/variable"
@@ -79,7 +80,7 @@ func (s Spec) New(env *filter.Env) (filter.Filter, error) {
 	if excepted(env.Route.Path, s.Except) {
 		return open{}, nil
 	}
-	if env.Route.Host == "" && clientChoosesHost(s.URL) {
+	if env.Route.Host == "" && remote.ClientChoosesHost(s.URL) {
 		return nil, errAnyHost
 	}
 	if env.HTTP == nil {
@@ -143,7 +144,7 @@ func (g *guard) compile() error {
 		g.signIn, err = newSignIn(g.spec.SignIn, g.spec.SignInParam)
 		errs = append(errs, err)
 	}
-	return errors.Join(append(errs, checkURL(g.spec.URL))...)
+	return errors.Join(append(errs, remote.Check(g.spec.URL))...)
 }
 
 // excepted reports whether a path of a rule begins with one of a comma list of prefixes. It compares the rule's

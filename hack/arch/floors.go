@@ -18,7 +18,7 @@ var floors = [][]string{
 	{"proxy/forward", "proxy/stream"},
 	{"proxy/route"},
 	{"proxy"},
-	{"annotations/feature"},
+	{"annotations/feature", "annotations/remote"},
 	{"annotations/*"},
 	{"annotations"},
 	{"controllers/translate"},

@@ -1,4 +1,4 @@
-package extauth
+package remote
 
 import (
 	"errors"
@@ -11,22 +11,22 @@ import (
 var (
 	errScheme     = errors.New("want a URL that begins with http:// or https://")
 	errHost       = errors.New("the URL names no host, or one that cannot be")
-	errUser       = errors.New("the URL holds a user or a password: set Authorization with auth-proxy-set-headers")
+	errUser       = errors.New("the URL holds a user or a password, which are not sent")
 	errFragment   = errors.New("the URL holds a fragment (#), which is never sent: encode it as %23")
-	errWhoVouches = errors.New("the host of the URL holds a variable that clients can choose, so they could name a service that vouches " +
-		"for them: write $host, $server_name, $namespace, $service_name or $ingress_name")
+	errClientHost = errors.New("the host of the URL holds a variable that clients can choose, so they could send " +
+		"requests anywhere: write $host, $server_name, $namespace, $service_name or $ingress_name")
 )
 
-// hostVariables are the variables that the host of auth-url may hold: clients cannot make them name a host that no Ingress
+// hostVariables are the variables that the host of a URL may hold: clients cannot make them name a host that no Ingress
 // names.
 var hostVariables = map[string]bool{
 	"host": true, "http_host": true, "best_http_host": true, "server_name": true, "namespace": true, "ingress_name": true,
 	"service_name": true, "service_port": true,
 }
 
-// checkURL looks at the text of auth-url before anything is filled in.
-func checkURL(text string) error {
-	authority, rest, ok := splitTemplate(text)
+// Check looks at a URL with variables before anything is filled in. Its errors say what to write instead.
+func Check(text string) error {
+	authority, rest, ok := SplitTemplate(text)
 	switch {
 	case !ok:
 		return errScheme
@@ -59,7 +59,7 @@ func fillHost(authority string) (string, error) {
 		}
 		name, rest := variableName(after)
 		if !hostVariables[strings.ToLower(name)] {
-			return "", errWhoVouches
+			return "", errClientHost
 		}
 		if b.WriteString("1"); name != "service_port" {
 			b.WriteString("x")
@@ -76,16 +76,21 @@ func variableName(text string) (name, rest string) {
 		return name, rest
 	}
 	n := 0
-	for n < len(text) && text[n] != '-' && isToken(text[n:n+1]) {
+	for n < len(text) && isNameByte(text[n]) {
 		n++
 	}
 	return text[:n], text[n:]
 }
 
-// clientChoosesHost reports whether the authority of a URL follows the Host field. On a route without a host anybody can write
+// isNameByte reports whether a byte can stand in the name of a variable.
+func isNameByte(c byte) bool {
+	return c == '_' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
+}
+
+// ClientChoosesHost reports whether the authority of a URL follows the Host field. On a route without a host anybody can write
 // anything there.
-func clientChoosesHost(text string) bool {
-	authority, _, _ := splitTemplate(text)
+func ClientChoosesHost(text string) bool {
+	authority, _, _ := SplitTemplate(text)
 	for authority != "" {
 		_, after, found := strings.Cut(authority, "$")
 		if !found {
@@ -101,8 +106,8 @@ func clientChoosesHost(text string) bool {
 	return false
 }
 
-// splitURL splits a URL into scheme, authority and what follows. It is false if the scheme is not http or https.
-func splitURL(text string) (scheme, authority, rest string, ok bool) {
+// split splits a URL into scheme, authority and what follows. It is false if the scheme is not http or https.
+func split(text string) (scheme, authority, rest string, ok bool) {
 	for _, scheme := range []string{"http", "https"} {
 		n := len(scheme) + len("://")
 		if len(text) >= n && wire.EqualFold(text[:n], scheme+"://") {
@@ -116,10 +121,10 @@ func splitURL(text string) (scheme, authority, rest string, ok bool) {
 	return "", "", "", false
 }
 
-// splitTemplate is splitURL for a text whose variables are not yet filled in. $request_uri and its like end the authority, since
+// SplitTemplate is split for a text whose variables are not yet filled in. $request_uri and its like end the authority, since
 // they begin with a slash.
-func splitTemplate(text string) (authority, rest string, ok bool) {
-	_, authority, rest, ok = splitURL(text)
+func SplitTemplate(text string) (authority, rest string, ok bool) {
+	_, authority, rest, ok = split(text)
 	for i := strings.IndexByte(authority, '$'); i >= 0 && i < len(authority); i++ {
 		if authority[i] != '$' {
 			continue
@@ -132,11 +137,11 @@ func splitTemplate(text string) (authority, rest string, ok bool) {
 	return authority, rest, ok
 }
 
-// target makes a URL ready to be sent after everything is filled in. Path and query go out byte by byte as they are: net/url
-// would refuse or change what clients write there, and then the service would judge another request than the one that is
-// forwarded.
-func target(text string, a *wire.Arena) (*url.URL, error) {
-	scheme, authority, rest, ok := splitURL(text)
+// Target makes a URL ready to be sent after everything is filled in. Path and query go out byte by byte as they are: net/url
+// would refuse or change what clients write there, and then the service would see another request than the one that is
+// forwarded. Text is only composed in a.
+func Target(text string, a *wire.Arena) (*url.URL, error) {
+	scheme, authority, rest, ok := split(text)
 	if !ok {
 		return nil, errScheme
 	}
@@ -166,11 +171,11 @@ func encode(text string) string {
 	if !strings.ContainsFunc(text, func(r rune) bool { return r >= 0x80 || mustEncode(byte(r)) }) {
 		return text
 	}
-	return string(appendEncoded(nil, text))
+	return string(AppendEncoded(nil, text))
 }
 
-// appendEncoded appends text with what cannot stand in a request line or in a Location as %HH.
-func appendEncoded(dst []byte, text string) []byte {
+// AppendEncoded appends text with what cannot stand in a request line or in a Location as %HH.
+func AppendEncoded(dst []byte, text string) []byte {
 	const hex = "0123456789ABCDEF"
 	for i := 0; i < len(text); i++ {
 		if c := text[i]; mustEncode(c) {
@@ -187,9 +192,9 @@ func mustEncode(c byte) bool {
 	return c <= 0x20 || c >= 0x7f || c == '"' || c == '<' || c == '>' || c == '\\' || c == '#'
 }
 
-// isURLText reports whether text may stand in an annotation that holds a URL with variables. Braces are those of ${name}; spaces
+// IsText reports whether text may stand in an annotation that holds a URL with variables. Braces are those of ${name}; spaces
 // are encoded later.
-func isURLText(text string) bool {
+func IsText(text string) bool {
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
 		case c < 0x20, c >= 0x7f, c == '"', c == '<', c == '>', c == '\\', c == '^', c == '`', c == '|':
@@ -197,12 +202,4 @@ func isURLText(text string) bool {
 		}
 	}
 	return true
-}
-
-// isLocation reports whether a text, its variables not yet filled in, is a place to send clients to.
-func isLocation(text string) bool {
-	if _, authority, _, ok := splitURL(text); ok {
-		return authority != ""
-	}
-	return strings.HasPrefix(text, "/") || strings.HasPrefix(text, "$scheme://") || strings.HasPrefix(text, "$pass_access_scheme://")
 }
