@@ -23,6 +23,7 @@ import (
 	"github.com/yettproxy/yett/annotations/guard"
 	"github.com/yettproxy/yett/annotations/headers"
 	"github.com/yettproxy/yett/annotations/loadbalance"
+	"github.com/yettproxy/yett/annotations/mirror"
 	"github.com/yettproxy/yett/annotations/passthrough"
 	"github.com/yettproxy/yett/annotations/protocol"
 	"github.com/yettproxy/yett/annotations/proxyredirect"
@@ -73,5 +74,6 @@ func Families() []feature.Family {
 		access.Family,
 		basicauth.Family,
 		extauth.Family,
+		mirror.Family,
 	}
 }

@@ -41,7 +41,10 @@ func (d *disposition) explain(x *filter.Exchange) {
 	x.Override("Cookie", "")
 	x.Target, x.Request.Length, x.Request.Upgrade = "/", 0, false
 	x.Upstream, x.Canary = pages.Upstream.Key(), ""
+	tap := x.Tap
+	x.Tap = nil // this is not the request that is tapped
 	d.proxy.forwarder.Do(x, pages.Plan, pages.Upstream, d)
+	x.Tap = tap
 	if x.Local {
 		x.Reply(status)
 	}

@@ -80,6 +80,7 @@ type Proxy struct {
 	streamSink *logSink
 	unmatched  *observe.RouteMetrics
 	clock      clock
+	copies     filter.Copies
 	// dispositions holds *disposition.
 	dispositions sync.Pool
 
@@ -140,6 +141,9 @@ func (p *Proxy) Listener() *listen.Listener { return p.listener }
 // Certificates tells what is shown to clients.
 func (p *Proxy) Certificates() *certs.Store { return p.certs }
 
+// Copies counts what is sent to mirrors.
+func (p *Proxy) Copies() *filter.Copies { return &p.copies }
+
 // DroppedLogLines is how many access-log lines found no room.
 func (p *Proxy) DroppedLogLines() uint64 { return p.log.Dropped() + p.streamLog.Dropped() }
 
@@ -167,7 +171,7 @@ func (p *Proxy) Apply(cfg *ir.Config) []Problem {
 	p.state.Advance()
 	p.options.Metrics.Advance()
 	table, routeProblems := route.Compile(cfg, &route.Env{
-		Registry: p.registry, State: p.state, Metrics: p.options.Metrics, HTTP: p.options.Client, Context: p.ctx,
+		Registry: p.registry, State: p.state, Metrics: p.options.Metrics, HTTP: p.options.Client, Copies: &p.copies, Context: p.ctx,
 		Forwarder: p.forwarder,
 	})
 	for _, r := range routeProblems {

@@ -2,20 +2,8 @@ package unsupported
 
 import "github.com/yettproxy/yett/annotations/feature"
 
-// traffic are keys about where requests go and how fast.
-var traffic = []feature.Key{
-	{
-		Name: "mirror-target", Type: "URL with variables", Default: "off", Risk: feature.High,
-		Doc: "Where a copy of each request goes.", Unsupported: "not there yet: requests are not mirrored",
-	},
-	{
-		Name: "mirror-request-body", Type: "on or off", Default: "on",
-		Doc: "Whether the copy has the body.", Unsupported: "not there yet: requests are not mirrored",
-	},
-	{
-		Name: "mirror-host", Type: "host name with variables", Risk: feature.High,
-		Doc: "The Host of the copy.", Unsupported: "not there yet: requests are not mirrored",
-	},
+// fastcgi are the keys of FastCGI.
+var fastcgi = []feature.Key{
 	{
 		Name: "fastcgi-index", Type: "file name", Risk: feature.Medium,
 		Doc: "The index file of FastCGI.", Unsupported: "FastCGI is not there yet, see backend-protocol",

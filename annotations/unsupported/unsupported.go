@@ -11,7 +11,7 @@ import (
 var Family = feature.Family{
 	Name:     "unsupported",
 	Doc:      "What ingress-nginx has and Yett does not. Everything here is accepted and reported.",
-	Keys:     slices.Concat(firewall, traffic, telemetry, nginxOnly),
+	Keys:     slices.Concat(firewall, fastcgi, telemetry, nginxOnly),
 	Settings: slices.Concat(telemetrySettings, logSettings, otherSettings, tuning()),
 	Apply:    func(in *feature.Reader, _ *feature.Intent) { applyFirewall(in) },
 }

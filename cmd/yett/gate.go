@@ -97,7 +97,8 @@ func newGate(o *options, log logr.Logger, identity observe.Options, accessLog io
 	}
 	resolver := endpoints.NewResolver(net.DefaultResolver.LookupNetIP, 10*time.Second, allowLoopback, log.WithName("dns"))
 	process := observe.NewProcess(identity, observe.Sources{
-		Connections: func() observe.ConnStats { return observe.ConnStats(p.Connections()) }, LogLinesDropped: p.DroppedLogLines})
+		Connections: func() observe.ConnStats { return observe.ConnStats(p.Connections()) }, LogLinesDropped: p.DroppedLogLines,
+		Copies: p.Copies()})
 	if err := process.Register(registry); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
@@ -129,7 +130,7 @@ func bind(addresses []string, port int) []string {
 }
 
 // newClient returns the client for requests of the proxy's own. It follows nothing and changes nothing:
-// an authorization service is to see what we send, and we are to see what it answers.
+// authorization services and mirrors are to see what we send, and we are to see what they answer.
 //
 // It does not reach this host, unless there is no cluster around it, nor link-local addresses: their
 // services (of the pod itself, of the cloud) trust whoever can reach them, and the writer of an annotation
@@ -142,7 +143,7 @@ func newClient(allowLoopback bool) http.RoundTripper {
 		}
 		ip := a.Addr().Unmap()
 		if ip.IsLoopback() && !allowLoopback || ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast() {
-			return fmt.Errorf("dial %s: refused: an authorization service must not be at a loopback or link-local address", address)
+			return fmt.Errorf("dial %s: refused: a service that the proxy itself asks must not be at a loopback or link-local address", address)
 		}
 		return nil
 	}}

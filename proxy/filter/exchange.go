@@ -126,6 +126,8 @@ type Exchange struct {
 	Canary string
 	// Target replaces Request.Target towards the upstream, if not "".
 	Target string
+	// Tap sees the body on its way to the upstream; nil for nobody.
+	Tap BodyTap
 	// UpstreamHost replaces the Host field towards the upstream, if not "".
 	UpstreamHost string
 	// Overrides are fields for the upstream: each replaces all fields of its name that the client sent.

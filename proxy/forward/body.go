@@ -86,11 +86,13 @@ func (b *body) begin(s *flight) bool {
 	r := &s.x.Request
 	if r.Length == 0 {
 		b.complete = true
+		b.tap(s, nil, true)
 		return true
 	}
 	if v, ok := s.x.Stream.(wire.BodyViewer); ok {
 		if p, whole := v.View(); whole {
 			b.prefix, b.complete, b.read = p, true, int64(len(p))
+			b.tap(s, p, true)
 			return true
 		}
 	}
@@ -106,6 +108,9 @@ func (b *body) begin(s *flight) bool {
 		b.prefix = b.buffer[:b.read]
 		b.complete = err == io.EOF || b.read == r.Length
 		full := b.read == inlineBody
+		if (err == nil || err == io.EOF) && !b.tooLong(s) {
+			b.tap(s, b.prefix[len(b.prefix)-n:], b.complete)
+		}
 		switch {
 		case b.tooLong(s):
 			b.fault = tooLong
@@ -208,6 +213,7 @@ func (b *body) copy(s *flight, c call) {
 			return
 		}
 		b.complete = err == io.EOF && !b.spilled
+		b.tap(s, to[:n], err == io.EOF)
 		sendErr := c.WriteBody(to[:n])
 		switch {
 		case sendErr != nil:

@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sys/unix"
+
+	"github.com/yettproxy/yett/proxy/filter"
 )
 
 // ConnStats are the counters of the listeners.
@@ -30,6 +32,8 @@ type Sources struct {
 	Connections func() ConnStats
 	// LogLinesDropped returns how many access-log lines found no room.
 	LogLinesDropped func() uint64
+	// Copies counts what is sent to mirrors; nil counts as 0.
+	Copies *filter.Copies
 }
 
 // Process exports what ingress-nginx says about nginx's processes, from this one, so that panels and alerts
@@ -55,6 +59,7 @@ const (
 	ownLogDropped
 	ownHandshakeErrors
 	ownHeaderErrors
+	ownMirrored
 )
 
 // NewProcess returns the metrics of this process.
@@ -77,6 +82,7 @@ func NewProcess(o Options, sources Sources) *Process {
 	describe("yett_access_log_dropped_lines_total", "Access-log lines dropped because the log's sink was slower than the load")
 	describe("yett_tls_handshake_errors_total", "TLS handshakes with clients that failed")
 	describe("yett_proxy_protocol_errors_total", "Connections closed since they did not begin with a good PROXY header")
+	describe("yett_mirrored_requests_total", "Copies of requests for mirror-target by outcome {answered, failed, dropped}", "outcome")
 	return p
 }
 
@@ -111,6 +117,13 @@ func (p *Process) Collect(ch chan<- prometheus.Metric) {
 	counter(procRequestsTotal, float64(c.Requests))
 	counter(ownHandshakeErrors, float64(c.HandshakeErrors))
 	counter(ownHeaderErrors, float64(c.HeaderErrors))
+	copies := p.sources.Copies
+	if copies == nil {
+		copies = &filter.Copies{}
+	}
+	counter(ownMirrored, float64(copies.Answered.Load()), "answered")
+	counter(ownMirrored, float64(copies.Failed.Load()), "failed")
+	counter(ownMirrored, float64(copies.Dropped.Load()), "dropped")
 	if p.sources.LogLinesDropped != nil {
 		counter(ownLogDropped, float64(p.sources.LogLinesDropped()))
 	} else {

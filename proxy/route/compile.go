@@ -27,6 +27,8 @@ type Env struct {
 	Metrics *observe.Metrics
 	// HTTP sends requests of the filters' own.
 	HTTP http.RoundTripper
+	// Copies counts what filters send to mirrors.
+	Copies *filter.Copies
 	// Forwarder compiles how the requests of routes are forwarded; nil leaves routes without a Plan.
 	Forwarder Planner
 	// Context ends when the proxy stops.
