@@ -57,6 +57,11 @@ BENCHFLAGS ?=
 bench-compare: build ## compare the cost of a request with nginx, HAProxy, Caddy and httputil.ReverseProxy; BENCHFLAGS=-h tells how
 	$(GO) run ./hack/bench -yett $(BIN)/yett -out $(BIN)/bench $(BENCHFLAGS)
 
+.PHONY: pgo
+pgo: build ## profile Yett under load for the compiler, two minutes; writes cmd/yett/default.pgo, which every build uses
+	$(GO) run ./hack/bench -yett $(BIN)/yett -out $(BIN)/bench -peers yett -cases small,10k,100k,post,tls,h2,grpc,grpcstream,websocket,filters,log \
+		-rounds 1 -duration 9s -profiler-port 10245 -profile cmd/yett/default.pgo
+
 .PHONY: bench-report
 bench-report: build ## the whole comparison, 15 to 20 minutes on a quiet machine; writes docs/benchmarks.{md,svg,json}
 	$(GO) run ./hack/bench -yett $(BIN)/yett -out $(BIN)/bench -docs docs -rounds 5 -duration 1s $(BENCHFLAGS)

@@ -67,10 +67,10 @@ func playRole(role string, args []string) error {
 
 // options are the flags.
 type options struct {
-	out, docs, yett, profiler string
-	rounds                    int
-	warm, duration            time.Duration
-	cases, peers              []string
+	out, docs, yett, profiler, profile string
+	rounds                             int
+	warm, duration                     time.Duration
+	cases, peers                       []string
 }
 
 // compare runs the comparison.
@@ -82,6 +82,7 @@ func compare(args []string) error {
 	f.StringVar(&o.docs, "docs", "", "folder whose benchmarks.md gets the figures; none by default")
 	f.StringVar(&o.yett, "yett", "bin/yett", "the binary of Yett; a comma and a second one compares the two")
 	f.StringVar(&o.profiler, "profiler-port", "0", "port of Yett's profiler")
+	f.StringVar(&o.profile, "profile", "", "file for a CPU profile of Yett, of all cases together; needs -profiler-port")
 	f.IntVar(&o.rounds, "rounds", 3, "rounds of every case")
 	f.DurationVar(&o.duration, "duration", time.Second, "how long a proxy is measured in a round")
 	f.DurationVar(&o.warm, "warm", 300*time.Millisecond, "how long it runs before that")
@@ -100,9 +101,16 @@ func compare(args []string) error {
 	for _, p := range b.peers {
 		r.Versions = append(r.Versions, version{p.name, p.version(), p.missing()})
 	}
+	profiles := profiles{url: "http://127.0.0.1:" + o.profiler + "/debug/pprof/profile", dir: b.dir}
 	for _, c := range cases() {
 		if len(o.cases) == 0 || slices.Contains(o.cases, c.Name) {
-			row := b.run(c)
+			var row row
+			run := func() { row = b.run(c) }
+			if o.profile == "" {
+				run()
+			} else if err := profiles.during(c.Name, o.duration, run); err != nil {
+				return err
+			}
 			r.Rows = append(r.Rows, row)
 			fmt.Fprintln(os.Stderr, row.summary())
 			if err := r.write(o.out); err != nil { // each time: a run that is cut short leaves what it has
@@ -113,6 +121,11 @@ func compare(args []string) error {
 	r.Load = append(r.Load, loadAverage())
 	if err := r.write(o.out); err != nil {
 		return err
+	}
+	if o.profile != "" {
+		if err := profiles.merge(o.profile); err != nil {
+			return err
+		}
 	}
 	if o.docs != "" {
 		if err := r.publish(o.docs); err != nil {

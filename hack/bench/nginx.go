@@ -24,7 +24,7 @@ http {
 	%[2]s
 	server_tokens off; sendfile on; tcp_nodelay on;
 	keepalive_timeout 75s; keepalive_requests 100000000;
-	proxy_buffers 8 64k; proxy_buffer_size 16k; proxy_busy_buffers_size 128k; proxy_max_temp_file_size 0; client_body_buffer_size 64k;
+	proxy_buffers 8 64k; proxy_buffer_size 16k; proxy_busy_buffers_size 128k; proxy_max_temp_file_size 0; client_body_buffer_size 64k; client_max_body_size 0;
 	client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
 	ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:ssl:10m; ssl_certificate %[3]s; ssl_certificate_key %[4]s;
 	server_names_hash_max_size 65536; server_names_hash_bucket_size 128;

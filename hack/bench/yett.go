@@ -54,7 +54,7 @@ func yettManifests(b *bench, s setup) (string, error) {
 	fmt.Fprintf(&out, `apiVersion: v1
 kind: ConfigMap
 metadata: {name: ingress-nginx-controller, namespace: default}
-data: {disable-access-log: %q, ssl-redirect: "false", keep-alive-requests: "100000000", upstream-keepalive-requests: "100000000"}
+data: {disable-access-log: %q, ssl-redirect: "false", keep-alive-requests: "100000000", upstream-keepalive-requests: "100000000", proxy-body-size: "0"}
 ---
 apiVersion: v1
 kind: Secret
