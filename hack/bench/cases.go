@@ -54,8 +54,9 @@ func cases() []benchCase {
 	tls := func(l load) load { l.TLS = true; return l }
 	few := func(l load, n int) load { l.Connections = n; return l }
 	streams := func(kind string) load { return load{Kind: kind, TLS: true, Connections: 4, Streams: 16} }
-	fresh := tls(get("/small"))
-	fresh.Fresh = true
+	connect := get("/small")
+	connect.Fresh = true
+	fresh := tls(connect)
 	post := load{Kind: kindHTTP, Requests: []string{request("POST", "/post", host, "", 10<<10)}, Connections: 16}
 	var many []string
 	for i := range 32 {
@@ -74,6 +75,7 @@ func cases() []benchCase {
 		{Name: "post", Bar: 1.1, Title: "HTTP/1.1, POST 10 KB", Load: post},
 		{Name: "tls", Bar: 1.0, Title: "TLS, HTTP/1.1, small GET", Load: tls(get("/small"))},
 		{Name: "tls100k", Bar: 1.1, Title: "TLS, HTTP/1.1, 100 KB body", Load: tls(get("/100k"))},
+		{Name: "connect", Title: "new connection per request", Load: connect},
 		{Name: "handshake", Bar: 1.1, Title: "new TLS connection per request", Load: fresh},
 		{Name: "h2", Bar: 1.0, Title: "TLS, HTTP/2, 16 streams", Setup: setup{HTTP2: true}, Load: streams(kindHTTP2)},
 		{Name: "grpc", Bar: 1.0, Title: "gRPC over TLS, unary", Setup: setup{HTTP2: true, GRPC: true}, Load: streams(kindGRPC)},

@@ -185,7 +185,8 @@ func (g *generator) dial() (net.Conn, error) {
 	if g.Streams > 0 {
 		protocol = "h2"
 	}
-	secure := tls.Client(c, &tls.Config{ServerName: host, InsecureSkipVerify: true, NextProtos: []string{protocol}}) //nolint:gosec
+	secure := tls.Client(c, &tls.Config{ServerName: host, InsecureSkipVerify: true, NextProtos: []string{protocol}, //nolint:gosec
+		CurvePreferences: []tls.CurveID{tls.X25519}}) // one that all of them have: Debian's OpenSSL knows no ML-KEM
 	if err := secure.Handshake(); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("handshake: %w", err)

@@ -21,7 +21,6 @@ func (r *report) verdict() string {
 	line := func(title, what, figure, bar string, met bool) {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", title, what, figure, bar, map[bool]string{true: "met", false: "**missed**"}[met])
 	}
-	var alone, together float64
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		f := row.Figures["yett"]
@@ -31,12 +30,6 @@ func (r *report) verdict() string {
 		if f.Missing != "" {
 			fmt.Fprintf(&b, "| %s | | | | %s |\n", row.Title, f.Missing)
 			continue
-		}
-		switch row.Case {
-		case "core1":
-			alone = f.CPU
-		case "core2":
-			together = f.CPU
 		}
 		if bar := idleBars[row.Case]; bar > 0 {
 			kb := f.PerConnection / 1024
@@ -62,11 +55,26 @@ func (r *report) verdict() string {
 			line(row.Title, "CPU, to `ReverseProxy`", fmt.Sprintf("%.2f (%.2f)", ratio, f.CPULow/std.CPULow), fmt.Sprintf("≤ %.2f", reverseProxyBar), ratio <= reverseProxyBar)
 		}
 	}
-	if alone > 0 && together > 0 {
-		times := 2 * alone / together
-		line("a second core", "requests for the CPU time of two, to one", fmt.Sprintf("%.2f ×", times), fmt.Sprintf("≥ %.1f ×", scalingBar), times >= scalingBar)
+	if times := r.scaling("yett"); times > 0 {
+		line("a second core", fmt.Sprintf("requests for the CPU time of two, to one (nginx %.2f, HAProxy %.2f)", r.scaling("nginx"), r.scaling("haproxy")),
+			fmt.Sprintf("%.2f ×", times), fmt.Sprintf("≥ %.1f ×", scalingBar), times >= scalingBar)
 	}
 	return b.String()
+}
+
+// scaling returns how many times the requests of one worker two workers would serve in the CPU time of two cores, by what a
+// request costs each; 0 if it was not measured.
+func (r *report) scaling(peer string) float64 {
+	cost := map[string]float64{}
+	for i := range r.Rows {
+		if f := r.Rows[i].Figures[peer]; f != nil {
+			cost[r.Rows[i].Case] = f.CPU
+		}
+	}
+	if cost["core1"] == 0 || cost["core2"] == 0 {
+		return 0
+	}
+	return 2 * cost["core1"] / cost["core2"]
 }
 
 // bestP99 returns the lesser 99th percentile of nginx and HAProxy, or 0.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/socket"
 )
 
 // ConnServer serves one connection to its end on the caller's goroutine: when Serve returns, the
@@ -132,10 +133,9 @@ func (l *Listener) Configure(p Policy) {
 
 // bind adds a listener, or closes all.
 func (l *Listener) bind(list *[]net.Listener, address string) error {
-	lc := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{
-		// A client that vanished is noticed in two minutes, without a packet for each every few seconds.
-		Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4,
-	}}
+	lc := net.ListenConfig{}
+	// A client that vanished is noticed in two minutes, without a packet for each every few seconds.
+	socket.KeepAlive(&lc, net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4})
 	lc.SetMultipathTCP(false) // Go asks for it by default; splice and socket options are not all there with it
 	ln, err := lc.Listen(l.ctx, "tcp", address)
 	if err != nil {

@@ -120,3 +120,38 @@ func TestWritevWritesEitherPieceOrBoth(t *testing.T) {
 		}
 	}
 }
+
+func TestAcceptedConnectionsInheritKeepAlive(t *testing.T) {
+	lc := net.ListenConfig{}
+	KeepAlive(&lc, net.KeepAliveConfig{Enable: true, Idle: 41 * time.Second, Interval: 7 * time.Second, Count: 3})
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = Raw(c.(*net.TCPConn)).Control(func(fd uintptr) {
+		for _, o := range []struct {
+			name                string
+			level, option, want int
+		}{
+			{"SO_KEEPALIVE", unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+			{"TCP_KEEPIDLE", unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 41},
+			{"TCP_KEEPINTVL", unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 7},
+			{"TCP_KEEPCNT", unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 3},
+		} {
+			if got, err := unix.GetsockoptInt(int(fd), o.level, o.option); err != nil || got != o.want {
+				t.Errorf("%s is %d (%v), want %d", o.name, got, err, o.want)
+			}
+		}
+	})
+}

@@ -9,6 +9,9 @@ import (
 
 // Other systems go through net.Conn: Raw returns nil, so nothing else here is reached.
 
+// KeepAlive makes a listener keep the connections alive that it accepts.
+func KeepAlive(lc *net.ListenConfig, k net.KeepAliveConfig) { lc.KeepAliveConfig = k }
+
 func Raw(*net.TCPConn) syscall.RawConn                { return nil }
 func Read(uintptr, []byte) (int, error)               { return -1, syscall.ENOSYS }
 func TellMore(uintptr) error                          { return syscall.ENOSYS }
