@@ -10,7 +10,7 @@ import (
 // stands for all packages directly below. The first pattern that fits a package is its floor.
 var floors = [][]string{
 	{"proxy/wire", "proxy/grpc", "proxy/pattern", "proxy/cidr", "proxy/lru", "proxy/preamble", "proxy/socket"},
-	{"proxy/upstream"},
+	{"proxy/upstream", "proxy/tunnel"},
 	{"proxy/filter"},
 	{"proxy/ir", "proxy/variable"},
 	{"proxy/observe", "proxy/compress", "proxy/clientcert"},

@@ -2,7 +2,7 @@
 // see, the choice and reuse of connections, retries, bodies both ways, upgraded connections, and the
 // client that goes away in between.
 //
-// The root of the data plane imports it; it imports proxy/http1, http2, grpc, upstream, variable, filter, ir and wire,
+// The root of the data plane imports it; it imports proxy/http1, http2, grpc, tunnel, upstream, variable, filter, ir and wire,
 // and knows nothing of routes: a Plan holds what a route asks for. A Forwarder and a Plan are safe for
 // concurrent use; Do runs on the goroutine of the exchange and returns when the exchange is over.
 //

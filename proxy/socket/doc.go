@@ -7,6 +7,6 @@
 // the file layer of the kernel, which costs 0.1 µs a call on top of some 3.
 //
 // The descriptors are those that a syscall.RawConn hands to its callbacks, and the functions are meant to be called
-// there: waiting is the poller's affair. Packages proxy/http1, proxy/http2, proxy/forward and proxy/listen may import it; it
+// there: waiting is the poller's affair. Packages proxy/http1, proxy/listen and proxy/tunnel may import it; it
 // imports nothing of ours. It has no state; any goroutine may call it.
 package socket

@@ -6,10 +6,9 @@
 // tried again every few seconds. TCP ports are listen.Listeners, so they drain as those do: connections are tunnels, cut one
 // after the other towards the end. Sessions of UDP are told apart by the addresses of client and proxy.
 //
-// Bytes are moved through small buffers, and from socket to socket by the kernel (splice) as long as one direction is
-// busy: a connection that waits holds no pipe. Endpoints are chosen by the upstream; where one cannot be reached the
+// Bytes are moved by package tunnel. Endpoints are chosen by the upstream; where one cannot be reached the
 // next is tried, within proxy-stream-next-upstream.
 //
-// Package proxy imports it; it imports proxy/filter, proxy/ir, proxy/listen, proxy/observe, proxy/preamble and
+// Package proxy imports it; it imports proxy/filter, proxy/ir, proxy/listen, proxy/observe, proxy/preamble, proxy/tunnel and
 // proxy/upstream. A Server is safe for concurrent use.
 package stream

@@ -14,6 +14,7 @@ import (
 	"github.com/yettproxy/yett/proxy/ir"
 	"github.com/yettproxy/yett/proxy/listen"
 	"github.com/yettproxy/yett/proxy/preamble"
+	"github.com/yettproxy/yett/proxy/tunnel"
 	"github.com/yettproxy/yett/proxy/upstream"
 )
 
@@ -124,8 +125,8 @@ func (s *Server) carry(ctx context.Context, client *net.TCPConn, what *session, 
 			return statusBadGateway
 		}
 	}
-	r := relay{idle: t.settings.Idle, in: &c.in, out: &c.out}
-	what.received, what.sent = r.join(client, server)
+	joined := tunnel.Tunnel{Idle: t.settings.Idle, In: &c.in, Out: &c.out}
+	what.received, what.sent = joined.Join(tunnel.Side{Conn: client}, tunnel.Side{Conn: server})
 	return statusOK
 }
 
