@@ -53,10 +53,14 @@ func (s *stream) send(p []byte, end bool, trailers []byte) error {
 }
 
 // completeLocked ends the response after its last frame was queued. Of a request body that is still coming nobody wants
-// the rest.
+// the rest: the stream is reset (RFC 9113 section 8.1). The response leaves ahead of that, in a write of its own, since there
+// are clients, curl 7.88 for one, that forget it when they read the reset while they are busy sending.
 func (s *stream) completeLocked() {
 	c := s.c
 	c.calm.complete()
+	if s.body.err != io.EOF {
+		c.flushLocked()
+	}
 	if s.body.err == io.EOF {
 		s.forgetLocked()
 	} else {
