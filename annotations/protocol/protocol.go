@@ -21,8 +21,8 @@ var Family = feature.Family{
 				"no name unless proxy-ssl-* say so. GRPC is HTTP/2 in cleartext, GRPCS over TLS, with the same settings.",
 			Note: "FCGI is not there yet: the Ingress answers 503, since HTTP/1.1 would only confuse such an endpoint. GRPC works from " +
 				"clients in cleartext, too. What the proxy answers by itself has a grpc-status (503 and 502 are UNAVAILABLE, 504 is " +
-				"DEADLINE_EXCEEDED, 401, 403, 404, 413 have their own); grpc-timeout limits how long endpoints may take; gRPC over " +
-				"HTTP/1.1 is answered with 505; GRPCS needs endpoints that agree on HTTP/2 by ALPN.",
+				"DEADLINE_EXCEEDED, 401, 403, 404, 413 have their own), and a response that ends without one becomes UNKNOWN; grpc-timeout limits how long endpoints " +
+				"may take; gRPC over HTTP/1.1 is answered with 505; GRPCS needs endpoints that agree on HTTP/2 by ALPN.",
 		},
 		{
 			Name: httpVersion, Global: httpVersion, Type: "1.0 or 1.1", Default: "1.1",

@@ -48,6 +48,7 @@ type flight struct {
 	tried    int   // tries that count against the limit
 	fresh    bool  // no idle connections any more: one of them turned out dead
 	gone     bool  // the client is gone
+	grpc     bool  // the response is one of gRPC, and its client can be told how it ends
 	sent     bool  // some try has handed bytes to the kernel
 }
 
@@ -75,7 +76,7 @@ func (s *flight) reset() {
 	s.forwarder, s.x, s.plan, s.target, s.upstream, s.responder, s.raw = nil, nil, nil, nil, nil, nil, nil
 	s.pacer = pacer{}
 	s.cancel, s.began, s.deadline, s.tried = nil, 0, 0, 0
-	s.reused, s.fresh, s.gone, s.sent = false, false, false, false
+	s.reused, s.fresh, s.gone, s.grpc, s.sent = false, false, false, false, false
 }
 
 // cut wakes a flight that waits. The watch calls it while it holds the flight.

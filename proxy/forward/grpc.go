@@ -44,11 +44,19 @@ func (s *flight) bound(limit time.Duration) time.Duration {
 // late reports whether the client has stopped waiting.
 func (s *flight) late() bool { return s.deadline != 0 && upstream.Now() >= s.deadline }
 
+// answerGRPC looks whether the response in x.Response is one of gRPC. It may have to be ended with a status of ours, whatever
+// was sent of it: so the client is not promised a length.
+func (s *flight) answerGRPC() {
+	r := &s.x.Response
+	if s.grpc = s.plan.shared && s.x.Request.Major >= 2 && grpc.Is(r.Fields.Value(wire.ContentType)); s.grpc {
+		r.Length, r.HasLength = wire.Unknown, false
+	}
+}
+
 // endGRPC ends a response of gRPC that cannot be completed with a status that says why: a reset alone is INTERNAL to clients,
 // who would not try again. It is false if the response is something else, or the endpoint has given a reason of its own.
 func (s *flight) endGRPC(failure upstream.Failure) bool {
-	x := s.x
-	if x.Request.Major < 2 || failure == upstream.Reset || !grpc.Is(x.Response.Fields.Value(wire.ContentType)) {
+	if !s.grpc || failure == upstream.Reset {
 		return false
 	}
 	status, message := failure.Status(), failure.String()
@@ -59,7 +67,22 @@ func (s *flight) endGRPC(failure upstream.Failure) bool {
 		status, message = s.body.status, "request body"
 	}
 	s.trailers.Reset()
+	s.addStatus(status, message)
+	return s.x.Stream.Finish(&s.trailers) == nil
+}
+
+// addStatus adds a status of ours to the trailers, in words of HTTP.
+func (s *flight) addStatus(status int, message string) {
 	s.trailers.Add(grpc.StatusField, grpc.FromHTTP(status).String())
 	s.trailers.Add(grpc.MessageField, message)
-	return x.Stream.Finish(&s.trailers) == nil
+}
+
+// hasStatus reports whether the endpoint has said how the call went: in the trailers, or in the head if there are none.
+// gRPC knows no response without (PROTOCOL-HTTP2, "Responses"): what an endpoint ends without may be half of it.
+func (s *flight) hasStatus() bool {
+	if _, ok := s.trailers.Find(grpc.StatusField); ok {
+		return true
+	}
+	_, ok := s.x.Response.Fields.Find(grpc.StatusField)
+	return ok
 }

@@ -14,6 +14,7 @@ import (
 func (s *flight) relay(e *upstream.Endpoint, a *filter.Attempt, start int64) {
 	x := s.x
 	s.rewrite()
+	s.answerGRPC()
 	if s.target != nil && s.target.affinity != nil {
 		s.target.affinity.issue(x, s.upstream, &s.choice)
 	}
@@ -101,6 +102,10 @@ func (s *flight) finish(out wire.Stream) {
 	trailers := s.conn.Trailers()
 	if trailers != nil {
 		trailers = s.ownTrailers(trailers)
+	}
+	if s.grpc && x.Response.Status == 200 && !s.hasStatus() {
+		s.addStatus(200, "response ended without a status")
+		trailers = &s.trailers
 	}
 	s.release(s.body.stop(s))
 	if out.Finish(trailers) != nil {

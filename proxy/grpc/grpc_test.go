@@ -2,6 +2,7 @@ package grpc
 
 import (
 	"math"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +72,25 @@ func FuzzParseTimeout(f *testing.F) {
 		}
 		if want, err := time.ParseDuration(digits + units[unit]); err == nil && got != want {
 			t.Errorf("%q is %v, want %v", text, got, want)
+		}
+	})
+}
+
+// FuzzAppendMessage encodes anything. What comes out must be printable, and mean what went in.
+func FuzzAppendMessage(f *testing.F) {
+	for _, seed := range []string{"", "plain", "100 %", "a%20b", "\r\nSet-Cookie: x", "é – ü", "\x00\x7f\xff", "%zz"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		const before = "502 Bad Gateway: "
+		got := string(AppendMessage([]byte(before), text))
+		for _, c := range []byte(got) {
+			if c < ' ' || c > '~' {
+				t.Fatalf("%q is encoded as %q", text, got)
+			}
+		}
+		if back, err := url.PathUnescape(strings.TrimPrefix(got, before)); err != nil || back != text {
+			t.Errorf("%q is encoded as %q, which is %q, %v", text, got, back, err)
 		}
 	})
 }
