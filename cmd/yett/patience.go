@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -10,6 +9,8 @@ import (
 
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
+
+	"github.com/yettproxy/yett/proxy/pause"
 )
 
 // retryRead is the longest pause between two tries to read from an API server that is away.
@@ -49,7 +50,7 @@ func (p *patience) RoundTrip(r *http.Request) (*http.Response, error) {
 		if p.away.CompareAndSwap(false, true) {
 			p.log.Info("the API server is away: what is there is served on", "reason", reason(resp, err))
 		}
-		if !pause(r.Context(), retryRead/2+rand.N(retryRead/2)) {
+		if !pause.For(r.Context(), retryRead/2+rand.N(retryRead/2)) {
 			return resp, err
 		}
 		if resp != nil {
@@ -77,16 +78,4 @@ func reason(resp *http.Response, err error) string {
 		return err.Error()
 	}
 	return resp.Status
-}
-
-// pause waits and reports whether to go on.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

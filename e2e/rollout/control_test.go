@@ -34,7 +34,7 @@ func TestServerAway(t *testing.T) {
 	c.remove(t, c.ingress("gone", "", ""))
 	c.apply(t, c.ingress("new", "new.test", "b"))
 	time.Sleep(away)
-	if !r.ready() || r.ended() {
+	if !r.Ready() || r.ended() {
 		t.Error("the gate is not ready without the API server")
 	}
 	if err := c.relay.mend(); err != nil {
@@ -90,12 +90,12 @@ func TestLeaderKilled(t *testing.T) {
 			}
 		}
 	}()
-	one.kill()
+	one.Kill()
 	took := harness.Until(t, 2*ttl, "a new leader", func() bool { return c.holder() == "two" })
 	c.apply(t, c.ingress("new", "new.test", "a"))
 	status := harness.Until(t, 10*time.Second, "status of a new Ingress", func() bool { return len(c.statusOf("new")) == 1 })
 	c.controller(t, "three", args...)
-	two.stop(t) // gives the Lease back; others run, so the status stays
+	two.Stop(t) // gives the Lease back; others run, so the status stays
 	handed := harness.Until(t, 2*ttl, "a third leader", func() bool { return c.holder() == "three" })
 	stop()
 	leader.is(took <= ttl, "after %s, status of a new Ingress %s later; handed over in %s", took.Round(10*time.Millisecond), status.Round(10*time.Millisecond), handed.Round(10*time.Millisecond))

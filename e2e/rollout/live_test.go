@@ -155,7 +155,7 @@ func (c *live) end() error {
 // gate is the one that is installed, as far as clients see it.
 func (c *live) gate() *replica {
 	time.Sleep(settle)
-	return &replica{name: gateName, http: c.http, https: c.https}
+	return &replica{http: c.http, https: c.https}
 }
 
 // livePods makes pods that answer with their names and waits until they are ready.

@@ -67,7 +67,7 @@ func TestStatusSources(t *testing.T) {
 		} else {
 			t.Errorf("%s: status is %q, want %q", tc.name, got, tc.want)
 		}
-		r.stop(t)
+		r.Stop(t)
 	}
 	row.is(right == len(cases), "%d of %d right", right, len(cases))
 }

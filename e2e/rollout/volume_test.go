@@ -48,7 +48,7 @@ func TestVolume(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := c.controller(t, "one")
-	ready := time.Since(r.begun)
+	ready := time.Since(r.Begun)
 	memory := resident(t, r)
 	if !answers(r.http, "alone.test", 200, "a") {
 		t.Error("ready, but a host does not answer")
@@ -73,7 +73,7 @@ func TestVolume(t *testing.T) {
 // resident returns the memory of a gate, in MiB.
 func resident(t *testing.T, r *replica) int {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.cmd.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.PID()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 // floors are the packages by what they may import: only what stands before their own line. A pattern that ends in "/*"
 // stands for all packages directly below. The first pattern that fits a package is its floor.
 var floors = [][]string{
-	{"proxy/wire", "proxy/grpc", "proxy/pattern", "proxy/cidr", "proxy/lru", "proxy/preamble", "proxy/socket"},
+	{"proxy/wire", "proxy/grpc", "proxy/pattern", "proxy/cidr", "proxy/lru", "proxy/preamble", "proxy/socket", "proxy/pause"},
 	{"proxy/upstream", "proxy/tunnel"},
 	{"proxy/filter"},
 	{"proxy/ir", "proxy/variable"},

@@ -9,6 +9,7 @@ import (
 	"github.com/quic-go/quic-go"
 
 	"github.com/yettproxy/yett/proxy/filter"
+	"github.com/yettproxy/yett/proxy/pause"
 )
 
 // conn is one client connection.
@@ -78,7 +79,7 @@ const tick = 50 * time.Millisecond
 // is cut; it returns an error if those were requests.
 func (s *Server) Drain(ctx context.Context, delay time.Duration) error {
 	defer s.close()
-	if !sleep(ctx, delay) {
+	if !pause.For(ctx, delay) {
 		return s.cutAll()
 	}
 	s.mu.Lock()
@@ -103,23 +104,11 @@ func (s *Server) Drain(ctx context.Context, delay time.Duration) error {
 			<-shut
 			return nil
 		}
-		if !sleep(ctx, tick) {
+		if !pause.For(ctx, tick) {
 			err := s.cutAll()
 			<-shut
 			return err
 		}
-	}
-}
-
-// sleep waits; it is false if the context ended before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

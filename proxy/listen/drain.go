@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/yettproxy/yett/proxy/pause"
 )
 
 const (
@@ -25,7 +27,7 @@ func (l *Listener) Drain(ctx context.Context, delay time.Duration) error {
 	defer l.unhook()
 	begin := time.Now()
 	l.draining.Store(true)
-	wait(ctx, delay)
+	pause.For(ctx, delay)
 	l.close()
 	l.accepting.Wait()
 
@@ -45,19 +47,6 @@ func (l *Listener) Drain(ctx context.Context, delay time.Duration) error {
 		}
 	}
 	return nil
-}
-
-// wait waits for a while, or until the context ends.
-func wait(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 // drain is the part of Drain in which nothing is accepted any more.
@@ -119,7 +108,7 @@ func (l *Listener) cut() error {
 	limit, done := context.WithTimeout(context.Background(), afterCut)
 	defer done()
 	for l.conns.count.Load() > 0 && limit.Err() == nil {
-		wait(limit, tick)
+		pause.For(limit, tick)
 	}
 	if requests > 0 {
 		return fmt.Errorf("drain: %d requests were cut", requests)
