@@ -24,9 +24,11 @@ var Family = feature.Family{
 	Order: 20, // behind the lists of addresses, before external authentication
 	Keys: []feature.Key{
 		{
-			Name: typeKey, Type: "basic", OnInvalid: feature.DenyRoute,
-			Doc:  "Asks for a user and a password. The Service does not get to see them.",
-			Note: "digest is not supported: its paths answer 503.",
+			Name: typeKey, Type: "basic or digest", OnInvalid: feature.DenyRoute,
+			Doc: "Asks for a user and a password. The Service does not get to see them.",
+			Note: "digest is MD5 with the protection auth, as in nginx's module; clients that leave out the protection or the count are not let in, and " +
+				"there is no Authentication-Info. A nonce is good for five minutes and each count of it for one request; where there are several replicas a " +
+				"client that comes to another one is asked once more, which browsers answer by themselves.",
 		},
 		{
 			Name: secretKey, Type: "name or namespace/name of a Secret", Risk: feature.Medium, OnInvalid: feature.DenyRoute,
@@ -36,11 +38,11 @@ var Family = feature.Family{
 		},
 		{
 			Name: secretTypeKey, Type: "auth-file or auth-map", Default: "auth-file", OnInvalid: feature.DenyRoute,
-			Doc: "auth-file: the key auth of the Secret holds an htpasswd file. auth-map: each key is a user, its value the hash.",
+			Doc: "auth-file: the key auth of the Secret holds an htpasswd file, or for digest an htdigest file. auth-map: each key is a user, its value the rest of its line.",
 		},
 		{
 			Name: realmKey, Type: "text", Risk: feature.Medium, OnInvalid: feature.DenyRoute,
-			Doc:  "What browsers show when they ask for the password.",
+			Doc:  "What browsers show when they ask for the password. Of an htdigest file only the lines with this realm count.",
 			Note: `Any printable ASCII is fine. In ingress-nginx the realm "off" switches authentication off; here it is a realm.`,
 		},
 	},
@@ -56,36 +58,63 @@ func apply(in *feature.Reader, out *feature.Intent) {
 	if !in.HasAnnotation(typeKey) {
 		switch {
 		case in.Present(typeKey):
-			in.Refuse(typeKey, "it is empty: write basic, or remove the annotation")
+			in.Refuse(typeKey, "it is empty: write basic or digest, or remove the annotation")
 		case in.HasAnnotation(secretKey):
 			in.Warn(secretKey, "it does nothing without auth-type: write auth-type: basic")
 		}
 		return
 	}
-	switch strings.ToLower(in.String(typeKey)) {
-	case "basic":
-	case "digest":
-		in.Refuse(typeKey, "digest authentication is not supported: write basic, over https it is as safe")
-		return
-	default:
-		in.Refuse(typeKey, "unknown value: write basic")
+	kind := strings.ToLower(in.String(typeKey))
+	if kind != "basic" && kind != "digest" {
+		in.Refuse(typeKey, "unknown value: write basic or digest")
 		return
 	}
-	credentials, secret, ok := readUsers(in)
 	realm := in.Matching(realmKey, isPrintable, "printable ASCII")
+	form := passwords
+	if kind == "digest" {
+		form = digests(realm)
+	}
+	credentials, secret, ok := readUsers(in, form)
 	if !ok {
 		return
 	}
 	except := strings.Join(in.List(exceptKey), ",")
 	out.AddFilter(Conceal{Except: except})
+	if kind == "digest" {
+		out.AddFilter(DigestSpec{Realm: realm, Secret: secret, Users: credentials, Except: except})
+		return
+	}
 	out.AddFilter(Spec{Realm: realm, Secret: secret, Users: credentials, Except: except})
+}
+
+// format is a way to write users down.
+type format struct {
+	name string
+	// readFile looks for mistakes in a file; readMap does in a Secret with a key for each user, and returns it as a file.
+	readFile func(text string) ([]mistake, error)
+	readMap  func(data map[string][]byte) (string, []mistake, error)
+}
+
+// passwords is the format of basic authentication.
+var passwords = format{"htpasswd", func(text string) ([]mistake, error) { return readFile(text, nil) }, readMap}
+
+// digests is the format of digest authentication, for one realm.
+func digests(realm string) format {
+	return format{
+		"htdigest",
+		func(text string) ([]mistake, error) {
+			_, mistakes, err := readDigestFile(text, realm)
+			return mistakes, err
+		},
+		func(data map[string][]byte) (string, []mistake, error) { return readDigestMap(data, realm) },
+	}
 }
 
 // maxShown is how many bad lines of a Secret are named; more would drown everything else.
 const maxShown = 10
 
 // readUsers reads the Secret.
-func readUsers(in *feature.Reader) (credentials Credentials, secret string, ok bool) {
+func readUsers(in *feature.Reader, form format) (credentials Credentials, secret string, ok bool) {
 	mode := in.Enum(secretTypeKey, "auth-file", "auth-map")
 	if !in.HasAnnotation(secretKey) {
 		in.Refuse(secretKey, "auth-type needs it: name the Secret with the users")
@@ -99,16 +128,16 @@ func readUsers(in *feature.Reader) (credentials Credentials, secret string, ok b
 	var mistakes []mistake
 	var err error
 	if mode == "auth-map" {
-		file, mistakes, err = readMap(data)
+		file, mistakes, err = form.readMap(data)
 	} else {
 		raw, ok := data[fileKey]
 		if !ok {
-			in.Lack(secretKey, "the Secret %s has no key %q: put an htpasswd file there, or write auth-secret-type: auth-map",
-				secret, fileKey)
+			in.Lack(secretKey, "the Secret %s has no key %q: put an %s file there, or write auth-secret-type: auth-map",
+				secret, fileKey, form.name)
 			return "", "", false
 		}
 		file = string(raw)
-		mistakes, err = readFile(file, nil)
+		mistakes, err = form.readFile(file)
 	}
 	for i, m := range mistakes {
 		if i == maxShown {

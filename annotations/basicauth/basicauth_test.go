@@ -30,15 +30,20 @@ func (o objects) Secret(namespace, name string) (map[string][]byte, bool) {
 func (objects) ConfigMap(string, string) (map[string]string, bool) { return nil, false }
 func (objects) HasService(string, string) bool                     { return false }
 
+// ha1 is the hash of anna, "the realm" and her password.
+const ha1 = "0123456789abcdef0123456789abcdef"
+
 // secrets are what the tests have.
 var secrets = objects{
-	"ns/users":    {"auth": "anna:{PLAIN}a\n"},
-	"ns/map":      {"anna": "{PLAIN}a", "bert": "{PLAIN}b"},
-	"ns/mixed":    {"auth": "anna:{PLAIN}a\nbert:hunter2hunter2\ncleo\n"},
-	"ns/empty":    {"auth": ""},
-	"ns/keyless":  {"users": "anna:{PLAIN}a"},
-	"ns/garbage":  {"auth": "\x00\x01\x02 not a file of users"},
-	"other/users": {"auth": "root:{PLAIN}r\n"},
+	"ns/users":     {"auth": "anna:{PLAIN}a\n"},
+	"ns/map":       {"anna": "{PLAIN}a", "bert": "{PLAIN}b"},
+	"ns/mixed":     {"auth": "anna:{PLAIN}a\nbert:hunter2hunter2\ncleo\n"},
+	"ns/empty":     {"auth": ""},
+	"ns/keyless":   {"users": "anna:{PLAIN}a"},
+	"ns/digest":    {"auth": "anna:the realm:" + ha1 + "\r\nbert:other:" + ha1 + "\nhunter2hunter2\n"},
+	"ns/digestmap": {"anna": "the realm:" + ha1, "bert": "the realm:hunter2hunter2"},
+	"ns/garbage":   {"auth": "\x00\x01\x02 not a file of users"},
+	"other/users":  {"auth": "root:{PLAIN}r\n"},
 }
 
 // read applies the family to an Ingress. Annotations without a prefix get nginx's.
@@ -111,18 +116,29 @@ func TestApply(t *testing.T) {
 			annotations: set{"auth-type": "basic", "auth-secret": "other/users"}, globals: set{"cross": "true"},
 			want: users("", "other/users", "root:{PLAIN}r\n"),
 		},
-		"another namespace":           {annotations: set{"auth-type": "basic", "auth-secret": "other/users"}, deny: true, problems: []string{"another namespace"}},
-		"a way out of the namespace":  {annotations: set{"auth-type": "basic", "auth-secret": "../../other/users"}, deny: true, problems: []string{"not a reference"}},
-		"three parts":                 {annotations: set{"auth-type": "basic", "auth-secret": "a/b/c"}, deny: true, problems: []string{"not a reference"}},
-		"no Secret named":             {annotations: set{"auth-type": "basic"}, deny: true, problems: []string{"auth-type needs it"}},
-		"an empty Secret name":        {annotations: set{"auth-type": "basic", "auth-secret": ""}, deny: true, problems: []string{"auth-type needs it"}},
-		"a Secret that is not there":  {annotations: set{"auth-type": "basic", "auth-secret": "missing"}, deny: true, problems: []string{"there is no Secret ns/missing"}},
-		"a Secret without the key":    {annotations: set{"auth-type": "basic", "auth-secret": "keyless"}, deny: true, problems: []string{`no key "auth"`}},
-		"an empty file":               {annotations: set{"auth-type": "basic", "auth-secret": "empty"}, deny: true, problems: []string{"nobody could log in"}},
-		"garbage":                     {annotations: set{"auth-type": "basic", "auth-secret": "garbage"}, deny: true, problems: []string{"line 1 has no colon", "nobody could log in"}},
-		"a map that is a file":        {annotations: set{"auth-type": "basic", "auth-secret": "users", "auth-secret-type": "auth-map"}, deny: true, problems: []string{`key "auth" is not a hash`, "nobody could log in"}},
-		"an unknown form":             {annotations: set{"auth-type": "basic", "auth-secret": "users", "auth-secret-type": "ldap"}, deny: true, problems: []string{"auth-file, auth-map"}},
-		"digest":                      {annotations: set{"auth-type": "digest", "auth-secret": "users"}, deny: true, problems: []string{"digest authentication is not supported"}},
+		"another namespace":            {annotations: set{"auth-type": "basic", "auth-secret": "other/users"}, deny: true, problems: []string{"another namespace"}},
+		"a way out of the namespace":   {annotations: set{"auth-type": "basic", "auth-secret": "../../other/users"}, deny: true, problems: []string{"not a reference"}},
+		"three parts":                  {annotations: set{"auth-type": "basic", "auth-secret": "a/b/c"}, deny: true, problems: []string{"not a reference"}},
+		"no Secret named":              {annotations: set{"auth-type": "basic"}, deny: true, problems: []string{"auth-type needs it"}},
+		"an empty Secret name":         {annotations: set{"auth-type": "basic", "auth-secret": ""}, deny: true, problems: []string{"auth-type needs it"}},
+		"a Secret that is not there":   {annotations: set{"auth-type": "basic", "auth-secret": "missing"}, deny: true, problems: []string{"there is no Secret ns/missing"}},
+		"a Secret without the key":     {annotations: set{"auth-type": "basic", "auth-secret": "keyless"}, deny: true, problems: []string{`no key "auth"`}},
+		"an empty file":                {annotations: set{"auth-type": "basic", "auth-secret": "empty"}, deny: true, problems: []string{"nobody could log in"}},
+		"garbage":                      {annotations: set{"auth-type": "basic", "auth-secret": "garbage"}, deny: true, problems: []string{"line 1 has no colon", "nobody could log in"}},
+		"a map that is a file":         {annotations: set{"auth-type": "basic", "auth-secret": "users", "auth-secret-type": "auth-map"}, deny: true, problems: []string{`key "auth" is not a hash`, "nobody could log in"}},
+		"an unknown form":              {annotations: set{"auth-type": "basic", "auth-secret": "users", "auth-secret-type": "ldap"}, deny: true, problems: []string{"auth-file, auth-map"}},
+		"digest with an htpasswd file": {annotations: set{"auth-type": "digest", "auth-secret": "users"}, deny: true, problems: []string{"line 1 holds a password hash", "nobody could log in"}},
+		"digest for another realm":     {annotations: set{"auth-type": "digest", "auth-secret": "digest"}, deny: true, problems: []string{"line 3 is no line", "no line is for the realm"}},
+		"digest": {
+			annotations: set{"auth-type": "Digest", "auth-secret": "digest", "auth-realm": "the realm"},
+			want:        []filter.Spec{Conceal{acme}, DigestSpec{"the realm", "ns/digest", Credentials(secrets["ns/digest"]["auth"]), acme}},
+			problems:    []string{"line 3 is no line of an htdigest file"},
+		},
+		"digest with a map": {
+			annotations: set{"auth-type": "digest", "auth-secret": "digestmap", "auth-secret-type": "auth-map", "auth-realm": "the realm"},
+			want:        []filter.Spec{Conceal{acme}, DigestSpec{"the realm", "ns/digestmap", "anna:the realm:" + ha1 + "\n", acme}},
+			problems:    []string{`key "bert" has no hash`},
+		},
 		"an unknown type":             {annotations: set{"auth-type": "foo", "auth-secret": "users"}, deny: true, problems: []string{"unknown value"}},
 		"an empty type":               {annotations: set{"auth-type": "", "auth-secret": "users"}, deny: true, problems: []string{"it is empty"}},
 		"a Secret without type":       {annotations: set{"auth-secret": "users"}, problems: []string{"does nothing without auth-type"}},
@@ -157,7 +173,10 @@ func TestApply(t *testing.T) {
 func revealed(specs []filter.Spec) (list []string) {
 	for _, s := range specs {
 		text := s.String()
-		if s, ok := s.(Spec); ok {
+		switch s := s.(type) {
+		case Spec:
+			text += " " + string(s.Users) + " except " + s.Except
+		case DigestSpec:
 			text += " " + string(s.Users) + " except " + s.Except
 		}
 		list = append(list, text)

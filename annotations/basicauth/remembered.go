@@ -7,8 +7,6 @@ package basicauth
 // What is remembered is a fact ("this password fits this hash"), so all Ingresses can share it.
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/binary"
 	"time"
 
@@ -22,43 +20,21 @@ const (
 	rememberFor = 10 * time.Minute
 )
 
-// digest stands for a user, a password and a hash that fit together.
-type digest [sha256.Size]byte
-
 // memory is the passwords that were right.
 type memory struct {
-	inner, outer [sha256.BlockSize]byte
-	table        *lru.Table[digest, time.Time]
+	key   keyed
+	table *lru.Table[digest, time.Time]
 }
 
 // newMemory returns an empty memory with a key of its own.
 func newMemory() *memory {
-	m := &memory{table: lru.New[digest, time.Time](maxRemembered, func(d digest) uint64 {
+	return &memory{key: newKeyed(), table: lru.New[digest, time.Time](maxRemembered, func(d digest) uint64 {
 		return binary.LittleEndian.Uint64(d[:])
 	})}
-	var key [sha256.BlockSize]byte
-	rand.Read(key[:]) // it never fails
-	for i := range key {
-		m.inner[i], m.outer[i] = key[i]^0x36, key[i]^0x5c
-	}
-	return m
 }
 
-// digest returns the HMAC-SHA256 of the three texts. Their lengths go in, too, so that no two triples make the
-// same text.
-func (m *memory) digest(user, password, hash string) digest {
-	var room [512]byte
-	b := append(room[:0], m.inner[:]...)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(user)))
-	b = append(b, user...)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(password)))
-	b = append(b, password...)
-	b = append(b, hash...)
-	sum := sha256.Sum256(b)
-	clear(b)
-	b = append(append(room[:0], m.outer[:]...), sum[:]...)
-	return sha256.Sum256(b)
-}
+// digest stands for a user, a password and a hash that fit together.
+func (m *memory) digest(user, password, hash string) digest { return m.key.sum(user, password, hash) }
 
 // knows reports whether a digest is remembered.
 func (m *memory) knows(d digest, now time.Time) bool {

@@ -106,7 +106,7 @@ func TestJudge(t *testing.T) {
 		"a typing mistake is a warning":  {ing: ing(0, annotated(`proxy-read-timout: "60"`)), warned: "did you mean proxy-read-timeout?"},
 		"a Secret that is still to come": {ing: ing(0, annotated(`auth-type: basic`, `auth-secret: users`)), warned: "there is no Secret shop/users"},
 		"a Secret of somebody else":      {ing: ing(0, annotated(`auth-type: basic`, `auth-secret: other/users`)), refused: "is in another namespace"},
-		"authentication that we lack":    {ing: ing(0, annotated(`auth-type: digest`, `auth-secret: users`)), refused: "digest authentication is not supported"},
+		"authentication that we lack":    {ing: ing(0, annotated(`auth-type: ldap`, `auth-secret: users`)), refused: "write basic or digest"},
 		"a Service that is still to come": {
 			ing: func() *networkingv1.Ingress {
 				i := ing(0, "")
