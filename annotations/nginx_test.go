@@ -23,7 +23,7 @@ limit-connections limit-rate limit-rate-after limit-allowlist limit-whitelist ca
 canary-by-header canary-by-header-value canary-by-header-pattern canary-by-cookie load-balance upstream-hash-by
 upstream-hash-by-subset upstream-hash-by-subset-size affinity affinity-mode affinity-canary-behavior session-cookie-name
 session-cookie-path session-cookie-domain session-cookie-expires session-cookie-max-age session-cookie-samesite
-session-cookie-conditional-samesite-none session-cookie-secure session-cookie-change-on-failure backend-protocol
+session-cookie-conditional-samesite-none session-cookie-secure session-cookie-partitioned session-cookie-change-on-failure backend-protocol
 proxy-body-size client-body-buffer-size proxy-connect-timeout proxy-read-timeout proxy-send-timeout proxy-next-upstream
 proxy-next-upstream-timeout proxy-next-upstream-tries proxy-request-buffering proxy-buffering proxy-buffer-size
 proxy-buffers-number proxy-busy-buffers-size proxy-max-temp-file-size proxy-http-version proxy-cookie-domain

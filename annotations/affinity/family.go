@@ -57,6 +57,11 @@ var Family = feature.Family{
 			Doc: "Marks the cookie as Secure always, not only on https.",
 		},
 		{
+			Name: "session-cookie-partitioned", Type: "bool", Default: "false",
+			Doc:  "Marks the cookie as Partitioned: inside frames of other sites browsers keep one for each such site.",
+			Note: "Only together with Secure, without which browsers refuse the cookie.",
+		},
+		{
 			Name: "session-cookie-change-on-failure", Type: "bool", Default: "false",
 			Doc: "Moves the client to another endpoint when its own fails, and rewrites the cookie.",
 		},
@@ -81,6 +86,7 @@ func apply(in *feature.Reader, out *feature.Intent) {
 	a.SameSite = in.Enum("session-cookie-samesite", "None", "Lax", "Strict")
 	a.ConditionalNone = in.Bool("session-cookie-conditional-samesite-none")
 	a.Secure = in.Bool("session-cookie-secure")
+	a.Partitioned = in.Bool("session-cookie-partitioned")
 	a.ChangeOnFailure = in.Bool("session-cookie-change-on-failure")
 }
 

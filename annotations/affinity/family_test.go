@@ -29,11 +29,11 @@ func TestApply(t *testing.T) {
 				"affinity": "cookie", "affinity-mode": "persistent", "affinity-canary-behavior": "legacy", "session-cookie-name": "route",
 				"session-cookie-path": "/app", "session-cookie-domain": "a.test", "session-cookie-expires": "172800",
 				"session-cookie-max-age": "3600", "session-cookie-samesite": "strict", "session-cookie-conditional-samesite-none": "true",
-				"session-cookie-secure": "true", "session-cookie-change-on-failure": "true",
+				"session-cookie-secure": "true", "session-cookie-partitioned": "true", "session-cookie-change-on-failure": "true",
 			},
 			ir.Affinity{
 				Name: "route", Persistent: true, Legacy: true, Path: "/app", Domain: "a.test", Expires: "172800", MaxAge: "3600",
-				SameSite: "Strict", ConditionalNone: true, Secure: true, ChangeOnFailure: true,
+				SameSite: "Strict", ConditionalNone: true, Secure: true, Partitioned: true, ChangeOnFailure: true,
 			}, nil,
 		},
 		"our prefix wins":        {kv{"affinity": "cookie", "session-cookie-name": "a", feature.YettPrefix + "session-cookie-name": "b"}, ir.Affinity{Name: "b"}, nil},

@@ -24,6 +24,7 @@ type affinity struct {
 	attributes      string
 	expires         time.Duration
 	secure          bool
+	partitioned     bool
 	sameSite        string
 	conditionalNone bool
 }
@@ -32,8 +33,8 @@ type affinity struct {
 func newAffinity(a *ir.Affinity, o *filter.Origin) *affinity {
 	c := &affinity{
 		name: a.Name, sticky: upstream.Balanced, renew: a.ChangeOnFailure, secure: a.Secure,
-		conditionalNone: a.ConditionalNone,
-		issues:          a.Locations == "" || slices.Contains(strings.Split(a.Locations, ","), o.Namespace+"/"+o.Ingress),
+		conditionalNone: a.ConditionalNone, partitioned: a.Partitioned,
+		issues: a.Locations == "" || slices.Contains(strings.Split(a.Locations, ","), o.Namespace+"/"+o.Ingress),
 	}
 	if a.Persistent {
 		c.sticky = upstream.Persistent
@@ -110,13 +111,17 @@ func (a *affinity) issue(x *filter.Exchange, u *upstream.Upstream, c *upstream.C
 		b = time.Now().Add(a.expires).UTC().AppendFormat(b, "Mon, 02-Jan-06 15:04:05 GMT")
 	}
 	b = append(b, a.attributes...)
-	if a.secure || x.Scheme == "https" {
+	secure := a.secure || x.Scheme == "https"
+	if secure {
 		b = append(b, "; Secure"...)
 	}
 	b = append(b, "; HttpOnly"...)
 	if a.sameSite != "" && !(a.sameSite == "None" && a.conditionalNone && refusesNone(x.Request.Fields.Value(wire.UserAgent))) {
 		b = append(b, "; SameSite="...)
 		b = append(b, a.sameSite...)
+	}
+	if a.partitioned && secure { // browsers drop it otherwise
+		b = append(b, "; Partitioned"...)
 	}
 	x.ResponseAdd.AddKnown(wire.SetCookie, x.Arena.End(b))
 }

@@ -72,15 +72,17 @@ func TestCookieAttributes(t *testing.T) {
 		https    bool
 		want     string
 	}{
-		"the least":             {ir.Affinity{}, "", false, value + "; Path=/app; HttpOnly"},
-		"over https":            {ir.Affinity{}, "", true, value + "; Path=/app; Secure; HttpOnly"},
-		"always secure":         {ir.Affinity{Secure: true}, "", false, value + "; Path=/app; Secure; HttpOnly"},
-		"everything":            {ir.Affinity{Path: "/p", Domain: "a.test", MaxAge: "60", SameSite: "strict"}, "", false, value + "; Max-Age=60; Domain=a.test; Path=/p; HttpOnly; SameSite=Strict"},
-		"SameSite None":         {ir.Affinity{SameSite: "None", ConditionalNone: true}, "curl/8", false, value + "; Path=/app; HttpOnly; SameSite=None"},
-		"a browser that cannot": {ir.Affinity{SameSite: "None", ConditionalNone: true}, safari, false, value + "; Path=/app; HttpOnly"},
-		"but told to":           {ir.Affinity{SameSite: "None"}, safari, false, value + "; Path=/app; HttpOnly; SameSite=None"},
-		"a SameSite of nobody":  {ir.Affinity{SameSite: "odd"}, "", false, value + "; Path=/app; HttpOnly"},
-		"an age of nobody":      {ir.Affinity{MaxAge: "1; Domain=evil", Expires: "x"}, "", false, value + "; Path=/app; HttpOnly"},
+		"the least":              {ir.Affinity{}, "", false, value + "; Path=/app; HttpOnly"},
+		"over https":             {ir.Affinity{}, "", true, value + "; Path=/app; Secure; HttpOnly"},
+		"always secure":          {ir.Affinity{Secure: true}, "", false, value + "; Path=/app; Secure; HttpOnly"},
+		"everything":             {ir.Affinity{Path: "/p", Domain: "a.test", MaxAge: "60", SameSite: "strict"}, "", false, value + "; Max-Age=60; Domain=a.test; Path=/p; HttpOnly; SameSite=Strict"},
+		"SameSite None":          {ir.Affinity{SameSite: "None", ConditionalNone: true}, "curl/8", false, value + "; Path=/app; HttpOnly; SameSite=None"},
+		"a browser that cannot":  {ir.Affinity{SameSite: "None", ConditionalNone: true}, safari, false, value + "; Path=/app; HttpOnly"},
+		"partitioned":            {ir.Affinity{Partitioned: true, SameSite: "None"}, "", true, value + "; Path=/app; Secure; HttpOnly; SameSite=None; Partitioned"},
+		"partitioned, not https": {ir.Affinity{Partitioned: true}, "", false, value + "; Path=/app; HttpOnly"},
+		"but told to":            {ir.Affinity{SameSite: "None"}, safari, false, value + "; Path=/app; HttpOnly; SameSite=None"},
+		"a SameSite of nobody":   {ir.Affinity{SameSite: "odd"}, "", false, value + "; Path=/app; HttpOnly"},
+		"an age of nobody":       {ir.Affinity{MaxAge: "1; Domain=evil", Expires: "x"}, "", false, value + "; Path=/app; HttpOnly"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -180,6 +180,7 @@ type Affinity struct {
 	SameSite        string
 	ConditionalNone bool
 	Secure          bool
+	Partitioned     bool
 	ChangeOnFailure bool
 	// Locations are the Ingresses ("namespace/name") that asked for it: others of the same Service do
 	// not get the cookie. Sorted, joined by a comma.
