@@ -34,8 +34,7 @@ type requestBody struct {
 	err     error // what Read returns from now on; io.EOF once the body was read to its end
 
 	trailers wire.Fields
-	waited   int64 // for the client, in nanoseconds, since moved was 0
-	moved    int   // bytes read since then
+	pace     wire.Progress
 	received atomic.Int64
 	expect   expectation
 	broken   atomic.Bool // err is the client's fault: whatever comes next is no request
@@ -44,7 +43,7 @@ type requestBody struct {
 // reset prepares for the next request.
 func (b *requestBody) reset() {
 	b.chunked, b.left, b.chunks, b.err = false, 0, chunks{}, nil
-	b.waited, b.moved = 0, 0
+	b.pace = wire.Progress{}
 	b.trailers.Reset()
 	b.received.Store(0)
 	b.broken.Store(false)
@@ -169,13 +168,11 @@ func (s *stream) readPaced(p []byte) (int, error) {
 	if b.chunked || c.limits.BodyTimeout <= 0 {
 		return c.readInto(p)
 	}
-	c.read.timeout = max(int64(c.limits.BodyTimeout)-b.waited, int64(time.Millisecond))
+	c.read.timeout = int64(max(c.limits.BodyTimeout-b.pace.Waited, time.Millisecond))
 	begin := clock()
 	n, err := c.readInto(p)
-	b.waited += clock() - begin
-	if b.moved += n; b.moved >= wire.Pace {
-		b.waited, b.moved = 0, 0
-	}
+	b.pace.Waited += time.Duration(clock() - begin)
+	b.pace.Move(int64(n))
 	return n, err
 }
 

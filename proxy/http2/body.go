@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/yettproxy/yett/proxy/wire"
 )
@@ -27,8 +28,7 @@ type requestBody struct {
 	waits       bool  // the client waits for 100 (Continue)
 	declared    int64 // Content-Length; -1 for none
 	window      int64 // what the client may still send
-	waited      int64 // for the client, in nanoseconds, since moved was 0
-	moved       int   // bytes read since then
+	pace        wire.Progress
 	credit      int64 // what was consumed and not yet granted again
 	trailers    wire.Fields
 	received    atomic.Int64
@@ -39,7 +39,7 @@ func (b *requestBody) reset() {
 	b.data.reset()
 	b.trailers.Reset()
 	b.err, b.interrupted, b.waits, b.declared, b.window, b.credit = nil, false, false, 0, 0, 0
-	b.waited, b.moved = 0, 0
+	b.pace = wire.Progress{}
 	b.received.Store(0)
 }
 
@@ -63,8 +63,8 @@ func (s *stream) Read(p []byte) (int, error) {
 			return 0, nil
 		case b.data.size > 0:
 			n := b.data.take(p)
-			if b.moved += n; b.declared < 0 || b.moved >= wire.Pace {
-				b.waited, b.moved = 0, 0
+			if b.pace.Move(int64(n)); b.declared < 0 {
+				b.pace = wire.Progress{}
 			}
 			s.grantLocked(int64(n))
 			c.grantLocked(int64(n))
@@ -73,10 +73,10 @@ func (s *stream) Read(p []byte) (int, error) {
 		case b.err != nil:
 			return 0, io.EOF
 		}
-		s.readSince = clock() - b.waited
+		s.readSince = clock() - int64(b.pace.Waited)
 		c.guardLocked()
 		b.canRead.Wait()
-		b.waited, s.readSince = clock()-s.readSince, 0
+		b.pace.Waited, s.readSince = time.Duration(clock()-s.readSince), 0
 	}
 }
 

@@ -21,8 +21,7 @@ type response struct {
 	wire.Extent
 	done        bool
 	failed      error
-	waited      int64 // for the client, in nanoseconds, since moved was 0
-	moved       int64 // bytes queued since then
+	pace        wire.Progress
 	total, body int64
 }
 

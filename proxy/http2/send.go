@@ -3,8 +3,7 @@ package http2
 import (
 	"io"
 	"os"
-
-	"github.com/yettproxy/yett/proxy/wire"
+	"time"
 )
 
 // send sends what has gathered, and then p; at the end of the response also the trailers, if there are any.
@@ -77,9 +76,7 @@ func (s *stream) dataLocked(p []byte, end bool) error {
 	for {
 		if n, ok := c.dataOutLocked(&s.sender, p, end); ok {
 			o.body += n
-			if o.moved += n; o.moved >= wire.Pace {
-				o.waited, o.moved = 0, 0
-			}
+			o.pace.Move(n)
 			o.total += n + headerSize
 			if p = p[n:]; len(p) == 0 {
 				return nil
@@ -107,8 +104,8 @@ func (s *stream) waitLocked() {
 		c.waitLocked(&s.sender)
 		return
 	}
-	s.writeSince = clock() - s.out.waited
+	s.writeSince = clock() - int64(s.out.pace.Waited)
 	c.guardLocked()
 	c.waitLocked(&s.sender)
-	s.out.waited, s.writeSince = clock()-s.writeSince, 0
+	s.out.pace.Waited, s.writeSince = time.Duration(clock()-s.writeSince), 0
 }

@@ -26,6 +26,7 @@ type requestBody struct {
 	err      error // why nothing more can be read; io.EOF at its end
 	trailers wire.Fields
 	waits    bool // the client waits for 100 (Continue)
+	pace     wire.Progress
 
 	// A request without Content-Length may have no body at all, which the end of its stream tells: mostly it comes with
 	// the head. So the first piece is read ahead, by a goroutine since the read may block, and only briefly waited for.
@@ -87,7 +88,7 @@ func (b *requestBody) end(s *stream) {
 func (b *requestBody) reset() {
 	b.trailers.Reset()
 	b.received.Store(0)
-	b.err, b.waits, b.early, b.earlyData, b.earlyErr = nil, false, nil, nil, nil
+	b.err, b.waits, b.pace, b.early, b.earlyData, b.earlyErr = nil, false, wire.Progress{}, nil, nil, nil
 }
 
 // Read implements wire.Body. It may run in a goroutine of its own.
@@ -108,8 +109,13 @@ func (s *stream) Read(p []byte) (int, error) {
 		if !s.armRead() {
 			return 0, wire.ErrInterrupted
 		}
+		begin := time.Now()
 		n, err := b.next(s, p)
 		b.received.Add(int64(n))
+		if s.x.Request.Length >= 0 { // else it may be a stream
+			b.pace.Waited += time.Since(begin)
+			b.pace.Move(int64(n))
+		}
 		if err != nil {
 			b.err = s.bodyError(err)
 		}
@@ -128,7 +134,7 @@ func (s *stream) armRead() bool {
 	}
 	deadline := time.Time{}
 	if t := s.limits.BodyTimeout; t > 0 {
-		deadline = time.Now().Add(t)
+		deadline = time.Now().Add(t - s.body.pace.Waited)
 	}
 	return s.w.SetReadDeadline(deadline) == nil
 }

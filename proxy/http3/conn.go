@@ -3,18 +3,24 @@ package http3
 import (
 	"context"
 	"errors"
+	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
 
 	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/pause"
+	"github.com/yettproxy/yett/proxy/wire"
 )
 
 // conn is one client connection.
 type conn struct {
 	quic *quic.Conn
+	// http is a server of the connection's own, so that this connection alone can be told to go elsewhere (GOAWAY).
+	http *http3.Server
 	// info is what its exchanges share. Every stream has a copy of its own.
 	info     filter.Conn
 	running  atomic.Int64
@@ -22,14 +28,16 @@ type conn struct {
 	// quietSince is when the last request ended, in nanoseconds since 1970.
 	quietSince atomic.Int64
 	ending     atomic.Bool
+	leaving    sync.Once
 }
 
-// connKey finds the conn in the context of a request.
-type connKey struct{}
-
 // newConn returns a connection whose handshake is complete.
-func newConn(q *quic.Conn, serial uint64) *conn {
+func (s *Server) newConn(q *quic.Conn, serial uint64) *conn {
 	c := &conn{quic: q}
+	c.http = &http3.Server{
+		Handler:        http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(c, w, r) }),
+		MaxHeaderBytes: headCap,
+	}
 	state := q.ConnectionState().TLS
 	c.info = filter.Conn{
 		Serial: serial, Peer: addrPort(q.RemoteAddr()), Local: addrPort(q.LocalAddr()), HTTPS: true,
@@ -49,9 +57,19 @@ func (c *conn) cut() {
 // acknowledged yet.
 const goodbye = time.Second
 
+// leave tells the client to go elsewhere with its next request: what it sent before it knew is still served, or refused such that it
+// can be sent again. It returns at once.
+func (c *conn) leave() {
+	c.leaving.Do(func() {
+		// It returns when the connection has ended, which is what its error is about.
+		go func() { _ = c.http.Shutdown(context.Background()) }()
+	})
+}
+
 // endSoon ends the connection once it has been quiet for a while.
 func (c *conn) endSoon() {
 	if c.ending.CompareAndSwap(false, true) {
+		c.leave()
 		time.AfterFunc(goodbye, c.endIfQuiet)
 	}
 }
@@ -71,6 +89,32 @@ func (c *conn) quiet(now time.Time) bool {
 	return c.running.Load() == 0 && now.UnixNano()-c.quietSince.Load() >= int64(goodbye)
 }
 
+// attend ends the connection if its client asks for nothing: before its first request for HeadTimeout, and then for IdleTimeout. QUIC's own
+// idle time begins anew with every packet, and a head that is not complete is no request yet. It returns when the connection has ended.
+func (c *conn) attend(limits func() *wire.Limits) {
+	for {
+		l := limits()
+		limit, again := l.IdleTimeout, l.IdleTimeout
+		if c.requests.Load() == 0 && l.HeadTimeout > 0 {
+			limit, again = l.HeadTimeout, min(l.HeadTimeout, max(again, shortest))
+		}
+		left := limit
+		if c.running.Load() == 0 {
+			left -= time.Duration(time.Now().UnixNano() - c.quietSince.Load())
+		}
+		if limit > 0 && left <= 0 {
+			c.cut()
+			return
+		}
+		if !pause.For(c.quic.Context(), max(min(left, again), shortest)) {
+			return
+		}
+	}
+}
+
+// shortest is the least time between two looks at a connection.
+const shortest = 50 * time.Millisecond
+
 // tick is how often Drain looks at the connections.
 const tick = 50 * time.Millisecond
 
@@ -84,12 +128,13 @@ func (s *Server) Drain(ctx context.Context, delay time.Duration) error {
 	}
 	s.mu.Lock()
 	s.draining = true
+	for _, c := range s.conns {
+		c.leave()
+	}
 	s.mu.Unlock()
 	for _, e := range s.ends {
 		e.listener.Close()
 	}
-	shut := make(chan error, 1)
-	go func() { shut <- s.http.Shutdown(ctx) }()
 	begin := time.Now()
 	for {
 		s.mu.Lock()
@@ -101,13 +146,10 @@ func (s *Server) Drain(ctx context.Context, delay time.Duration) error {
 		}
 		s.mu.Unlock()
 		if left == 0 {
-			<-shut
 			return nil
 		}
 		if !pause.For(ctx, tick) {
-			err := s.cutAll()
-			<-shut
-			return err
+			return s.cutAll()
 		}
 	}
 }
@@ -130,7 +172,6 @@ func (s *Server) cutAll() (err error) {
 
 // close gives the sockets back.
 func (s *Server) close() {
-	_ = s.http.Close() // what is left of it are connections that were cut
 	for _, e := range s.ends {
 		if e.listener != nil {
 			e.listener.Close()

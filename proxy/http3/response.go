@@ -3,6 +3,7 @@ package http3
 import (
 	"errors"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -28,6 +29,7 @@ type response struct {
 	done       bool
 	failed     error
 	head, body int64 // bytes sent
+	pace       wire.Progress
 }
 
 // fill puts fields into quic-go's map. A key with lower-case letters is as good as a canonical one: it writes all in lower case.
@@ -108,15 +110,24 @@ func (s *stream) Write(p []byte) (int, error) {
 	} else if !send {
 		return len(p), nil
 	}
-	if !s.armWrite() {
-		return 0, s.fail(errAborted)
+	n := 0
+	for {
+		if !s.armWrite() {
+			return n, s.fail(errAborted)
+		}
+		begin := time.Now()
+		m, err := s.w.Write(p[n:])
+		n += m
+		o.body += int64(m)
+		o.pace.Waited += time.Since(begin)
+		o.pace.Move(int64(m))
+		switch {
+		case err == nil:
+			return n, nil
+		case o.pace.Waited > 0 || !errors.Is(err, os.ErrDeadlineExceeded): // else it has moved by wire.Pace
+			return n, s.fail(errGone)
+		}
 	}
-	n, err := s.w.Write(p)
-	o.body += int64(n)
-	if err != nil {
-		return n, s.fail(errGone)
-	}
-	return n, nil
 }
 
 // armWrite sets the deadline of the next write. It is false if nobody is to write any more.
@@ -128,7 +139,7 @@ func (s *stream) armWrite() bool {
 	}
 	deadline := time.Time{}
 	if t := s.limits.WriteTimeout; t > 0 {
-		deadline = time.Now().Add(t)
+		deadline = time.Now().Add(t - s.out.pace.Waited)
 	}
 	return s.w.SetWriteDeadline(deadline) == nil
 }

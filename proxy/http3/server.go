@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -45,7 +44,6 @@ type Options struct {
 // Server serves HTTP/3.
 type Server struct {
 	options Options
-	http    *http3.Server
 	ends    []*end
 
 	mu       sync.Mutex
@@ -82,12 +80,6 @@ func New(o Options) (*Server, error) {
 		o.Limits = func() *wire.Limits { return &defaults }
 	}
 	s := &Server{options: o, conns: make(map[*quic.Conn]*conn)}
-	s.http = &http3.Server{
-		Handler: http.HandlerFunc(s.serve), MaxHeaderBytes: headCap,
-		ConnContext: func(ctx context.Context, q *quic.Conn) context.Context {
-			return context.WithValue(ctx, connKey{}, s.connOf(q))
-		},
-	}
 	for _, address := range o.Addresses {
 		if err := s.bind(address); err != nil {
 			s.close()
@@ -157,7 +149,7 @@ func (s *Server) accept(ctx context.Context, l *quic.Listener) {
 			return
 		}
 		serial := s.accepted.Add(1)
-		c := newConn(q, serial)
+		c := s.newConn(q, serial)
 		if !s.add(c) {
 			// An error of the goodbye is nobody's concern.
 			_ = q.CloseWithError(codeExcessiveLoad, "")
@@ -168,7 +160,8 @@ func (s *Server) accept(ctx context.Context, l *quic.Listener) {
 			defer s.remove(c)
 			stop := context.AfterFunc(ctx, c.cut)
 			defer stop()
-			_ = s.http.ServeQUICConn(q) // how a connection ended is its client's affair
+			go c.attend(s.options.Limits)
+			_ = c.http.ServeQUICConn(q) // how a connection ended is its client's affair
 			c.cut()
 		}()
 	}
@@ -189,13 +182,6 @@ func (s *Server) remove(c *conn) {
 	s.mu.Lock()
 	delete(s.conns, c.quic)
 	s.mu.Unlock()
-}
-
-// connOf returns what is known of a connection that was taken in.
-func (s *Server) connOf(q *quic.Conn) *conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.conns[q]
 }
 
 // Stats are the counters of a Server, as listen.Stats has them.

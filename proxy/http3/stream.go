@@ -57,11 +57,10 @@ var streams = sync.Pool{New: func() any {
 	return s
 }}
 
-// serve runs a request. It implements http.HandlerFunc.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	c, ok := r.Context().Value(connKey{}).(*conn)
+// serve runs a request.
+func (s *Server) serve(c *conn, w http.ResponseWriter, r *http.Request) {
 	ctl, able := w.(control)
-	if !ok || c == nil || !able {
+	if !able {
 		panic(http.ErrAbortHandler) // another quic-go than the one this was written for
 	}
 	s.requests.Add(1)
@@ -71,6 +70,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	st.info = c.info
 	st.info.Requests = int(c.requests.Add(1))
 	st.x.Conn, st.x.Start = &st.info, time.Now()
+	if l := st.limits; st.info.Requests >= l.RequestsPerConnection || l.IdleTimeout <= 0 {
+		c.endSoon()
+	}
 	complete := st.run()
 	c.quietSince.Store(time.Now().UnixNano())
 	c.running.Add(-1)

@@ -32,10 +32,24 @@ type Limits struct {
 	ConcurrentStreams int
 }
 
-// Pace is how many bytes a request body whose length is known, and a response over HTTP/2, must move by while the proxy has waited
+// Pace is how many bytes a request body whose length is known, and a response over HTTP/2 or HTTP/3, must move by while the proxy has waited
 // for the client for BodyTimeout, or WriteTimeout, altogether: a byte a second is an attack. Time in which the proxy itself was
 // not ready does not count, and streams of unknown length may be as quiet as the time-outs allow.
 const Pace = 4 << 10
+
+// Progress is how a transfer keeps to Pace.
+type Progress struct {
+	// Waited is how long the proxy has waited for the client since it moved by Pace. Whoever waits adds to it.
+	Waited time.Duration
+	moved  int64
+}
+
+// Move notes that n bytes have moved.
+func (p *Progress) Move(n int64) {
+	if p.moved += n; p.moved >= Pace {
+		*p = Progress{}
+	}
+}
 
 // DefaultLimits returns the limits that hold when nothing is configured.
 func DefaultLimits() Limits {
