@@ -59,6 +59,7 @@ func TestApply(t *testing.T) {
 		"the ConfigMap's lists":     {globals: set{"whitelist-source-range": "10.0.0.0/8", "denylist-source-range": "10.9.0.0/16"}, want: "access(deny 10.9.0.0/16 allow 10.0.0.0/8)"},
 		"the annotation replaces":   {annotations: set{"allowlist-source-range": "11.0.0.0/8"}, globals: set{"whitelist-source-range": "10.0.0.0/8"}, want: "access(allow 11.0.0.0/8)"},
 		"a deny list alone":         {annotations: set{"denylist-source-range": "10.0.0.0/8"}, want: "access(deny 10.0.0.0/8)"},
+		"networks without commas":   {annotations: set{"allowlist-source-range": "10.0.0.0/8 192.168.0.0/16"}, deny: true, problem: "separate them by commas"},
 		"an impossible network":     {annotations: set{"allowlist-source-range": "10.0.0.0/33"}, deny: true, problem: "neither an address nor a network"},
 		"octal is not an address":   {annotations: set{"allowlist-source-range": "010.0.0.1"}, deny: true, problem: "010.0.0.1"},
 		"words":                     {annotations: set{"denylist-source-range": "x"}, deny: true, problem: "neither"},

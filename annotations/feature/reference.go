@@ -12,6 +12,10 @@ func (r *Reader) Prefixes(name string) ([]netip.Prefix, bool) {
 	var list []netip.Prefix
 	for _, part := range r.List(name) {
 		p, err := ParsePrefix(part)
+		if err != nil && strings.ContainsAny(part, " \t;") {
+			r.Refuse(name, "%q is not one network: separate them by commas", Shown(part))
+			return nil, false
+		}
 		if err != nil {
 			r.Refuse(name, "%q is neither an address nor a network: write such as 10.0.0.0/8 or 2001:db8::1", Shown(part))
 			return nil, false
