@@ -102,12 +102,19 @@ func TestCompatMirror(t *testing.T) {
 			t.Errorf("copy %q, want %q", got, c.want)
 		}
 	}
+	stream := io.MultiReader(strings.NewReader(long), strings.NewReader("!")) // of unknown length
+	if res, _ := inClear(t, s.gate).send(t, "POST", "uri.test", "/h2", stream); res.StatusCode != 200 {
+		t.Errorf("over HTTP/2: %d", res.StatusCode)
+	}
+	harness.Until(t, 5*time.Second, "copy over HTTP/2", func() bool {
+		return slices.Contains(m.all(), "POST /h2 at 127.0.0.1, for uri.test/h2: 500001 bytes")
+	})
 	s.want("guarded.test", "/x", "403")
 	if r := s.send("POST", "uri.test", "/broken", "5\r\nhello\r\nx", "Transfer-Encoding: chunked"); r.Status != 400 {
 		t.Errorf("a broken body: %d", r.Status)
 	}
-	harness.Until(t, 5*time.Second, "counters", func() bool { return s.mirrored("answered") == 8 && s.mirrored("dropped") == 1 })
-	if n := len(m.all()); n != 8 {
+	harness.Until(t, 5*time.Second, "counters", func() bool { return s.mirrored("answered") == 9 && s.mirrored("dropped") == 1 })
+	if n := len(m.all()); n != 9 {
 		t.Errorf("%d copies: %q", n, m.all())
 	}
 }

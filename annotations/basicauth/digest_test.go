@@ -112,6 +112,11 @@ func TestDigestLetsInWhoKnowsThePassword(t *testing.T) {
 			}
 		})
 	}
+	standIn := strings.Replace(annas(nonce, "00000002"), `"anna"`, `"root"`, 1)
+	standIn = standIn[:strings.Index(standIn, "response")] + "response=" + hashOf(nobody, nonce, "00000002", "c", "auth", hashOf("GET", "/x?y"))
+	if _, stale := challengeOf(t, f, request("/x?y", standIn)); stale {
+		t.Error("the hash that stands in for unknown users counts")
+	}
 	challengeOf(t, f, request("/other", annas(nonce, "00000002")))
 	challengeOf(t, f, request("/x?y", annas(nonce, "00000002"), annas(nonce, "00000002")))
 	post := request("/x?y", annas(nonce, "00000002"))

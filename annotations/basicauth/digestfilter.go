@@ -109,7 +109,8 @@ func (g *digestGuard) Request(x *filter.Exchange) filter.Action {
 	return filter.Done
 }
 
-// nobody is the hash of users that do not exist. Nobody knows what it is the hash of, and its answers do not count.
+// nobody stands in for the hash of users that do not exist, so that they take the same time. What it says never counts: anybody
+// can compute an answer with it.
 const nobody = "00000000000000000000000000000000"
 
 // proves reports whether an answer shows that the client knows the password of a user, for this request.
