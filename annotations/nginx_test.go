@@ -63,7 +63,7 @@ ssl-buffer-size ssl-early-data ssl-dh-param ssl-ecdh-curve strict-validate-path-
 annotation-value-word-blocklist global-allowed-response-headers service-upstream preserve-trailing-slash use-port-in-redirects
 relative-redirects worker-shutdown-timeout proxy-stream-timeout proxy-stream-next-upstream proxy-stream-next-upstream-timeout
 proxy-stream-next-upstream-tries proxy-stream-responses bind-address disable-ipv6 disable-ipv6-dns proxy-protocol-header-timeout
-enable-modsecurity enable-owasp-modsecurity-crs modsecurity-snippet use-geoip2 main-snippet http-snippet server-snippet
+enable-modsecurity enable-owasp-modsecurity-crs modsecurity-snippet use-geoip2 geoip2-autoreload-in-minutes main-snippet http-snippet server-snippet
 location-snippet stream-snippet lua-shared-dicts worker-cpu-affinity max-worker-connections max-worker-open-files
 enable-multi-accept reuse-port enable-aio-write enable-serial-reloads debug-connections default-type limit-conn-zone-variable
 grpc-buffer-size-kb enable-syslog syslog-host syslog-port nginx-status-ipv4-whitelist nginx-status-ipv6-whitelist

@@ -31,6 +31,10 @@ var otherSettings = []feature.Key{
 		Unsupported: "not there yet: there is no country data",
 	},
 	{
+		Name: "geoip2-autoreload-in-minutes", Type: "number", Default: "0", Doc: "In nginx, how often country data is read anew.",
+		Unsupported: "not there yet: there is no country data",
+	},
+	{
 		Name: "bind-address", Type: "list of addresses", Doc: "The addresses that are listened on.",
 		Unsupported: "ignored: write the flag --bind-address",
 	},

@@ -148,14 +148,21 @@ var accepted = []struct{ name, why string }{
 	{"logtostderr", "logs go to standard error"},
 	{"stderrthreshold", "logs go to standard error"},
 	{"log_dir", "logs go to standard error"},
+	{"log_file", "logs go to standard error"},
+	{"log_file_max_size", "logs go to standard error"},
+	{"one_output", "logs go to standard error"},
+	{"add_dir_header", "log lines are JSON"},
+	{"skip_headers", "log lines are JSON"},
+	{"skip_log_headers", "log lines are JSON"},
+	{"log_backtrace_at", "there is none"},
 	{"vmodule", "there is one verbosity"},
 }
 
 // acceptedBools are those of them that are switches. Only they may stand without a value: "--sync-period 1h" has one,
 // which must not be taken for an argument.
 var acceptedBools = []string{
-	"alsologtostderr", "deep-inspect", "disable-full-test", "enable-annotation-validation", "enable-ssl-chain-completion",
-	"enable-topology-aware-routing", "logtostderr",
+	"add_dir_header", "alsologtostderr", "deep-inspect", "disable-full-test", "enable-annotation-validation", "enable-ssl-chain-completion",
+	"enable-topology-aware-routing", "logtostderr", "one_output", "skip_headers", "skip_log_headers",
 }
 
 // addAccepted adds the flags without meaning.

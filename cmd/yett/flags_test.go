@@ -28,3 +28,15 @@ func TestFlagsWithoutMeaningAreTakenInBothSpellings(t *testing.T) {
 		}
 	}
 }
+
+// TestTheFlagsOfTheLoggerAreTaken: ingress-nginx takes all flags of klog, and there are manifests with any of them.
+func TestTheFlagsOfTheLoggerAreTaken(t *testing.T) {
+	f := pflag.NewFlagSet("controller", pflag.ContinueOnError)
+	addAccepted(f)
+	if err := f.Parse([]string{
+		"--add_dir_header", "--alsologtostderr", "--log_backtrace_at=:0", "--log_dir=/tmp", "--log_file=", "--log_file_max_size=1800",
+		"--logtostderr", "--one_output", "--skip_headers", "--skip_log_headers", "--stderrthreshold=2", "--vmodule=x=1",
+	}); err != nil {
+		t.Error(err)
+	}
+}
