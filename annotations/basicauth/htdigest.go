@@ -33,20 +33,10 @@ type digestReader struct {
 // readDigestFile reads an htdigest file: a user, a colon, a realm, a colon, and the hash. It returns the hashes of the users of a
 // realm; the first line of a user counts. Lines for other realms are passed over.
 func readDigestFile(text, realm string) (map[string]string, []mistake, error) {
-	if len(text) > maxFileBytes {
-		return nil, nil, errFileTooLong
-	}
 	r := digestReader{realm: realm, users: map[string]string{}}
-	number := 0
-	for line := range strings.SplitSeq(text, "\n") {
-		number++
-		line, _, _ = strings.Cut(line, "\r")
-		if line == "" || line[0] == '#' || strings.Trim(line, " \t") == "" {
-			continue
-		}
-		if reason := r.line(line); reason != "" {
-			r.mistakes = append(r.mistakes, mistake{line: number, why: reason})
-		}
+	var err error
+	if r.mistakes, err = eachLine(text, r.line); err != nil {
+		return nil, nil, err
 	}
 	return r.finish()
 }

@@ -112,13 +112,11 @@ func (r *reader) finish() ([]mistake, error) {
 	return r.mistakes, nil
 }
 
-// readFile reads an htpasswd file as nginx does: a user, a colon, a hash, and what stands behind another colon is a
-// comment. Lines that begin with # are too. add gets every user that can log in; it may be nil.
-func readFile(text string, add func(name, hashText string, k kind)) ([]mistake, error) {
+// eachLine hands over the lines of a file that say something, and collects those that enter does not take.
+func eachLine(text string, enter func(line string) why) (mistakes []mistake, err error) {
 	if len(text) > maxFileBytes {
 		return nil, errFileTooLong
 	}
-	r := reader{add: add}
 	number := 0
 	for line := range strings.SplitSeq(text, "\n") {
 		number++
@@ -126,9 +124,20 @@ func readFile(text string, add func(name, hashText string, k kind)) ([]mistake, 
 		if line == "" || line[0] == '#' || strings.Trim(line, " \t") == "" {
 			continue
 		}
-		if reason := r.line(line); reason != "" {
-			r.mistakes = append(r.mistakes, mistake{line: number, why: reason})
+		if reason := enter(line); reason != "" {
+			mistakes = append(mistakes, mistake{line: number, why: reason})
 		}
+	}
+	return mistakes, nil
+}
+
+// readFile reads an htpasswd file as nginx does: a user, a colon, a hash, and what stands behind another colon is a
+// comment. Lines that begin with # are too. add gets every user that can log in; it may be nil.
+func readFile(text string, add func(name, hashText string, k kind)) ([]mistake, error) {
+	r := reader{add: add}
+	var err error
+	if r.mistakes, err = eachLine(text, r.line); err != nil {
+		return nil, err
 	}
 	return r.finish()
 }

@@ -73,27 +73,11 @@ func cookiePath(path string) string {
 	return path
 }
 
-// choose fills in a choice from the client's cookies. Of several with the right name the first that this
-// upstream issued counts: Services under different paths of one host may use the same name.
+// choose fills in a choice from the client's cookies.
 func (a *affinity) choose(x *filter.Exchange, u *upstream.Upstream, c *upstream.Choice) {
 	c.Sticky, c.Renew = a.sticky, a.renew
-	fields := x.Request.Fields.All()
-	for i := range fields {
-		if fields[i].ID != wire.Cookie {
-			continue
-		}
-		for rest := fields[i].Value; rest != ""; {
-			var pair string
-			pair, rest, _ = strings.Cut(rest, ";")
-			name, value, _ := strings.Cut(strings.TrimLeft(pair, " \t"), "=")
-			if !wire.EqualFold(name, a.name) {
-				continue
-			}
-			if cookie, ok := upstream.ParseCookie(strings.TrimRight(value, " \t")); ok && cookie.Owner == u.Hash() {
-				c.Key, c.HasKey = cookie.Key, true
-				return
-			}
-		}
+	if cookie, ok := x.Affinity(a.name, u); ok {
+		c.Key, c.HasKey = cookie.Key, true
 	}
 }
 

@@ -35,10 +35,7 @@ func (c *conn) reject(no refusal) {
 	s.x.Start = time.Now()
 	c.info.Requests++
 	s.answerError(no.status)
-	if c.srv.Rejected != nil {
-		s.x.End = s.x.Start
-		c.srv.Rejected(&s.x, no.reason)
-	}
+	c.rejected(no.reason)
 	c.linger(s)
 }
 
@@ -68,25 +65,14 @@ func (c *conn) headFailed(err error) {
 func (s *stream) answerError(status int) {
 	s.x.CloseAfter = true
 	s.x.Reply(status)
-	s.writeLocal()
+	s.x.Send()
 }
 
-// answerOptions answers OPTIONS for the proxy itself.
-func (s *stream) answerOptions() {
-	s.x.ReplyText(http.StatusOK, "", "")
-	s.writeLocal()
-	if s.c.srv.Rejected != nil {
-		s.x.End = s.x.Start
-		s.c.srv.Rejected(&s.x, "answered by the proxy")
-	}
-}
-
-// writeLocal writes the answer that is in the exchange. Errors stay in the stream, whose owner looks.
-func (s *stream) writeLocal() {
-	if s.WriteHead(&s.x.Response) == nil {
-		if _, err := s.Write(wire.Bytes(s.x.Body)); err == nil {
-			s.Finish(nil)
-		}
+// rejected tells the server's owner of a request that the engine answered.
+func (c *conn) rejected(reason string) {
+	if c.srv.Rejected != nil {
+		c.s.x.End = c.s.x.Start
+		c.srv.Rejected(&c.s.x, reason)
 	}
 }
 

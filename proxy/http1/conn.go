@@ -3,7 +3,6 @@ package http1
 import (
 	"net"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/yettproxy/yett/proxy/filter"
@@ -46,15 +45,10 @@ func (c *conn) serveOne() bool {
 	x.Start = time.Now()
 	c.info.Requests++
 	s.body.begin(&x.Request, c.limits)
-	switch {
-	case x.Request.Target == "*", s.head.maxForwards == 0 && x.Request.Method == http.MethodOptions:
-		s.answerOptions()
-	default:
-		if s.head.maxForwards > 0 && x.Request.Method == http.MethodOptions {
-			hops := strconv.AppendInt(x.Arena.Begin(), int64(s.head.maxForwards-1), 10)
-			x.Overrides.AddKnown(wire.MaxForwards, x.Arena.End(hops))
-		}
+	if x.Hop(s.head.maxForwards) {
 		c.srv.Handler.ServeExchange(x)
+	} else {
+		c.rejected("answered by the proxy")
 	}
 	return c.settle()
 }

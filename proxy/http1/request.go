@@ -172,18 +172,9 @@ func (h *requestHead) take(f wire.Field) (keep, ok bool) {
 		h.expectContinue = h.expectContinue || continues
 		h.expectOther = h.expectOther || !continues
 	case wire.MaxForwards:
-		h.maxForwards = parseHops(f.Value)
+		h.maxForwards = wire.ParseHops(f.Value)
 	}
 	return true, true
-}
-
-// parseHops parses the value of a Max-Forwards field; -1 for none.
-func parseHops(s string) int {
-	n, ok := wire.ParseLength(s)
-	if !ok {
-		return -1
-	}
-	return int(min(n, 1<<20))
 }
 
 // finish decides about a head as a whole, once all its fields are known.

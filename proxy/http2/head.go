@@ -206,9 +206,7 @@ func (h *headParser) note(f *wire.Field) {
 		h.expectContinue = h.expectContinue || continues
 		h.expectOther = h.expectOther || !continues
 	case wire.MaxForwards:
-		if n, ok := wire.ParseLength(f.Value); ok {
-			h.hops = int(min(n, 1<<20))
-		}
+		h.hops = wire.ParseHops(f.Value)
 	}
 }
 

@@ -3,7 +3,6 @@ package http2
 import (
 	"errors"
 	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -96,17 +95,11 @@ func (s *stream) serve() {
 	case s.gone.Load():
 		return // reset before it was begun
 	case s.no.status != 0:
-		s.answerError(s.no.status)
+		s.x.Refuse(s.no.status)
 		s.rejected(s.no.reason)
-	case x.Request.Target == "*", s.hops == 0 && x.Request.Method == http.MethodOptions:
-		x.ReplyText(http.StatusOK, "", "")
-		s.writeLocal()
+	case !x.Hop(s.hops):
 		s.rejected("answered by the proxy")
 	default:
-		if s.hops > 0 && x.Request.Method == http.MethodOptions {
-			hops := strconv.AppendInt(x.Arena.Begin(), int64(s.hops-1), 10)
-			x.Overrides.AddKnown(wire.MaxForwards, x.Arena.End(hops))
-		}
 		s.c.srv.Handler.ServeExchange(x)
 	}
 }
@@ -132,7 +125,7 @@ func (s *stream) end() {
 	c.mu.Lock()
 	if !s.out.Began && s.open {
 		c.mu.Unlock()
-		s.answerError(http.StatusInternalServerError)
+		s.x.Refuse(http.StatusInternalServerError)
 		c.mu.Lock()
 	}
 	if s.open {
@@ -157,25 +150,6 @@ func (s *stream) end() {
 	c.mu.Unlock()
 	if !panicked { // otherwise nobody knows who still has it
 		s.release()
-	}
-}
-
-// answerError answers with a page.
-func (s *stream) answerError(status int) {
-	if status == http.StatusRequestHeaderFieldsTooLarge {
-		s.x.ReplyText(status, "", "")
-	} else {
-		s.x.Reply(status)
-	}
-	s.writeLocal()
-}
-
-// writeLocal writes the answer that is in the exchange. Errors mean that nobody is there to read it.
-func (s *stream) writeLocal() {
-	if s.WriteHead(&s.x.Response) == nil {
-		if _, err := s.Write(wire.Bytes(s.x.Body)); err == nil {
-			_ = s.Finish(nil)
-		}
 	}
 }
 

@@ -100,8 +100,6 @@ func (s *stream) take(id wire.ID, value string) {
 			s.expectOther = true
 		}
 	case wire.MaxForwards:
-		if n, ok := wire.ParseLength(value); ok {
-			s.hops = int(min(n, 1<<20))
-		}
+		s.hops = wire.ParseHops(value)
 	}
 }

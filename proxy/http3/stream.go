@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
@@ -89,7 +88,7 @@ func (s *stream) run() (complete bool) {
 			s.srv.options.Panicked(&s.x, v)
 		}
 		if !s.out.Began && !s.gone() {
-			s.answerError(http.StatusInternalServerError)
+			s.x.Refuse(http.StatusInternalServerError)
 		}
 		complete = s.out.done && !s.isAborted()
 		s.body.end(s)
@@ -105,17 +104,11 @@ func (s *stream) run() (complete bool) {
 	s.body.begin(s)
 	switch {
 	case s.no.status != 0:
-		s.answerError(s.no.status)
+		s.x.Refuse(s.no.status)
 		s.rejected(s.no.reason)
-	case x.Request.Target == "*", s.hops == 0 && x.Request.Method == http.MethodOptions:
-		x.ReplyText(http.StatusOK, "", "")
-		s.writeLocal()
+	case !x.Hop(s.hops):
 		s.rejected("answered by the proxy")
 	default:
-		if s.hops > 0 && x.Request.Method == http.MethodOptions {
-			hops := strconv.AppendInt(x.Arena.Begin(), int64(s.hops-1), 10)
-			x.Overrides.AddKnown(wire.MaxForwards, x.Arena.End(hops))
-		}
 		s.srv.options.Handler.ServeExchange(x)
 	}
 	return false // the deferred function knows
@@ -136,25 +129,6 @@ func (s *stream) rejected(reason string) {
 	if s.srv.options.Rejected != nil {
 		s.x.End = s.x.Start
 		s.srv.options.Rejected(&s.x, reason)
-	}
-}
-
-// answerError answers with a page.
-func (s *stream) answerError(status int) {
-	if status == http.StatusRequestHeaderFieldsTooLarge {
-		s.x.ReplyText(status, "", "")
-	} else {
-		s.x.Reply(status)
-	}
-	s.writeLocal()
-}
-
-// writeLocal writes the answer that is in the exchange. Errors mean that nobody is there to read it.
-func (s *stream) writeLocal() {
-	if s.WriteHead(&s.x.Response) == nil {
-		if _, err := s.Write(wire.Bytes(s.x.Body)); err == nil {
-			_ = s.Finish(nil)
-		}
 	}
 }
 

@@ -2,13 +2,11 @@ package route
 
 import (
 	"math/rand/v2"
-	"strings"
 
 	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/ir"
 	"github.com/yettproxy/yett/proxy/pattern"
 	"github.com/yettproxy/yett/proxy/upstream"
-	"github.com/yettproxy/yett/proxy/wire"
 )
 
 // Split decides where the requests of a route go: to the primary upstream, or to the canary if there is
@@ -114,30 +112,13 @@ func (c *canary) byHeader(v string) (yes, decided bool) {
 	return v == "always", v == "always" || v == "never"
 }
 
-// issuedBy reports whether the request carries an affinity cookie of that name that u has issued. There may
-// be several of the name, from Services under different paths of the host.
+// issuedBy reports whether the request carries an affinity cookie of that name that u has issued; "" is no name.
 func issuedBy(x *filter.Exchange, name string, u *upstream.Upstream) bool {
 	if name == "" {
 		return false
 	}
-	fields := x.Request.Fields.All()
-	for i := range fields {
-		if fields[i].ID != wire.Cookie {
-			continue
-		}
-		for rest := fields[i].Value; rest != ""; {
-			var pair string
-			pair, rest, _ = strings.Cut(rest, ";")
-			key, value, _ := strings.Cut(strings.TrimLeft(pair, " \t"), "=")
-			if !wire.EqualFold(key, name) {
-				continue
-			}
-			if c, ok := upstream.ParseCookie(strings.TrimRight(value, " \t")); ok && c.Owner == u.Hash() {
-				return true
-			}
-		}
-	}
-	return false
+	_, ok := x.Affinity(name, u)
+	return ok
 }
 
 // header returns the value of a field as nginx's $http_name: "_" and "-" are the same, and the values of

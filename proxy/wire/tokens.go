@@ -63,6 +63,15 @@ func ParseLength(s string) (n int64, ok bool) {
 	return n, n >= 0
 }
 
+// ParseHops parses the value of a Max-Forwards field (RFC 9110 section 7.6.2); -1 for what is no number.
+func ParseHops(s string) int {
+	n, ok := ParseLength(s)
+	if !ok {
+		return -1
+	}
+	return int(min(n, 1<<20))
+}
+
 // Sets of fields, a bit for each ID.
 const (
 	// ConnectionSpecific are the fields that HTTP/2 and HTTP/3 do not have (RFC 9113 section 8.2.2, RFC 9114 section 4.2).
