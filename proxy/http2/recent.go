@@ -6,8 +6,9 @@ import "hash/maphash"
 // upstream that does not use the table says grpc-status with each response. Those that came last are found again here.
 
 const (
-	// recentStrings is how many places there are: a string has one place, and drives out what was there.
-	recentStrings = 32
+	// recentSets and recentWays are how many strings there are: a string belongs to one set, and drives out the oldest there. With
+	// one place for each string two that fall together would drive each other out for ever.
+	recentSets, recentWays = 8, 4
 	// recentLength is the longest string that is remembered, in bytes.
 	recentLength = 64
 )
@@ -15,7 +16,7 @@ const (
 // recent remembers short strings of heads. A string that is forgotten stays valid for whoever has it.
 type recent struct {
 	seed maphash.Seed
-	list [recentStrings]string
+	sets [recentSets][recentWays]string
 }
 
 // newRecent returns an empty one.
@@ -26,9 +27,13 @@ func (r *recent) string(p []byte) string {
 	if len(p) > recentLength {
 		return string(p)
 	}
-	s := &r.list[maphash.Bytes(r.seed, p)%recentStrings]
-	if *s != string(p) {
-		*s = string(p)
+	set := &r.sets[maphash.Bytes(r.seed, p)%recentSets]
+	for i := range set {
+		if set[i] == string(p) {
+			return set[i]
+		}
 	}
-	return *s
+	copy(set[1:], set[:])
+	set[0] = string(p)
+	return set[0]
 }
