@@ -15,7 +15,7 @@ var Family = feature.Family{
 			Doc: "Replaces the whole path by this text, in which $1 to $9 stand for the groups of the rule's path as a regular expression. " +
 				"All paths of the host become case-insensitive regular expressions. A URL answers with a 302.",
 			Note: "Variables work and more characters are allowed, as in ingress-nginx without annotation validation. A result without leading slash gets one; " +
-				"one with a segment . or .. is answered with 400.",
+				"one with a segment . or .. is answered with 400. Groups have numbers only: (?<name>…) with $name is not known.",
 		},
 		{
 			Name: "use-regex", Type: "bool", Default: "false",
