@@ -21,7 +21,7 @@ const sendTimeout = 60 * time.Second
 func askLarge(t testing.TB, x *target, way string) net.Conn {
 	addr, config := x.gate.HTTPS, &tls.Config{InsecureSkipVerify: true, ServerName: "a.test"}
 	switch way {
-	case "HTTP/2":
+	case "h2":
 		c := h2raw.Dial(t, addr, config).Greet(h2raw.Setting{ID: h2raw.InitialWindowSize, Value: 1<<31 - 1})
 		c.Send(h2raw.Window(0, 1<<31-1-65535))
 		c.Request(1, true, lines("GET", "/large")...)
@@ -49,7 +49,7 @@ func TestSlowReaders(t *testing.T) {
 	x := newTarget(t)
 	x.large = most(1<<30, 64<<20)
 	n := most(100, 20)
-	for _, way := range []string{"cleartext", "TLS", "HTTP/2"} {
+	for _, way := range []string{"cleartext", "TLS", "h2"} {
 		for _, tt := range []struct {
 			name  string
 			every time.Duration // 0 for nothing
