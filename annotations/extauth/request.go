@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"net/http"
-	"net/textproto"
 	"strings"
 
 	"github.com/yettproxy/yett/annotations/remote"
@@ -107,55 +106,29 @@ func copyFields(h http.Header, fields *wire.Fields) (s seen) {
 		if !copied(f) {
 			continue
 		}
-		name := f.ID.String()
-		if f.ID == wire.Other {
-			name = strings.Clone(f.Name)
-		}
-		name = textproto.CanonicalMIMEHeaderKey(name)
+		name := remote.Name(f)
 		h[name] = append(h[name], strings.Clone(f.Value))
 	}
 	return s
 }
 
-// copied reports whether the service sees a field of the client: not what frames the body, which is not sent; not what belongs
-// to the connection; not conditions on what the upstream has; and nothing that could pass for what the proxy says, or talk
-// the service's framework into another method.
+// copied reports whether the service sees a field of the client: none that requests of the proxy's own must not carry, no conditions on
+// what the upstream has, and nothing that could talk the service's framework into another method.
 func copied(f wire.Field) bool {
-	if f.ID == wire.Other && strings.IndexByte(f.Name, '_') >= 0 { // many services cannot tell it from the name with "-"
-		f.Name = strings.ReplaceAll(f.Name, "_", "-")
-		f.ID = wire.Lookup(f.Name)
-	}
-	switch f.ID {
-	case wire.Connection, wire.ContentLength, wire.Expect, wire.Host, wire.HTTP2Settings, wire.KeepAlive, wire.ProxyAuthorization,
-		wire.ProxyConnection, wire.TE, wire.Trailer, wire.TransferEncoding, wire.Upgrade,
-		wire.Forwarded, wire.Proxy, wire.XAccelRedirect, wire.XEnvoyOriginalPath, wire.XOriginalURI, wire.XOriginalURL,
-		wire.XRealIP, wire.XRequestID, wire.XRewriteURL, wire.XScheme:
+	if !remote.Passes(f) {
 		return false
-	case wire.Other:
-		for _, name := range hidden {
-			if wire.EqualFold(f.Name, name) {
-				return false
-			}
-		}
 	}
-	for _, prefix := range hiddenPrefixes {
-		if hasPrefixFold(f.Name, prefix) {
+	f = remote.Plain(f)
+	for _, name := range hidden {
+		if wire.EqualFold(f.Name, name) {
 			return false
 		}
 	}
-	return true
+	return !remote.HasPrefix(f.Name, "X-Envoy-")
 }
 
-// hidden and hiddenPrefixes are fields without an ID that the service does not see.
-var (
-	hidden = []string{
-		"X-Original-Method", "X-Sent-From", "X-Auth-Request-Redirect", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override",
-		"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range",
-	}
-	hiddenPrefixes = []string{"X-Forwarded-", "X-Original-", "X-Envoy-", "ssl-client-"}
-)
-
-// hasPrefixFold reports whether text begins with prefix, in any case.
-func hasPrefixFold(text, prefix string) bool {
-	return len(text) >= len(prefix) && wire.EqualFold(text[:len(prefix)], prefix)
+// hidden are fields without an ID that the service does not see.
+var hidden = []string{
+	"X-Sent-From", "X-Auth-Request-Redirect", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override",
+	"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range",
 }

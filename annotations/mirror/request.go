@@ -3,7 +3,6 @@ package mirror
 import (
 	"net/http"
 	"net/netip"
-	"net/textproto"
 	"strings"
 
 	"github.com/yettproxy/yett/annotations/remote"
@@ -39,10 +38,10 @@ func (m *mirror) request(x *filter.Exchange) (*http.Request, error) {
 func fields(x *filter.Exchange) http.Header {
 	h := make(http.Header, x.Request.Fields.Len()+10)
 	for _, f := range x.Request.Fields.All() {
-		if !passes(f) || overridden(x, f) {
+		if !remote.Passes(f) || overridden(x, f) {
 			continue
 		}
-		name := nameOf(f)
+		name := remote.Name(f)
 		h[name] = append(h[name], strings.Clone(f.Value))
 	}
 	for _, f := range x.Request.Fields.All() {
@@ -68,7 +67,7 @@ func fields(x *filter.Exchange) http.Header {
 		if f.ID == wire.Host || f.ID.HopByHop() {
 			continue
 		}
-		name := nameOf(f)
+		name := remote.Name(f)
 		delete(h, name)
 		set(name, f.Value)
 	}
@@ -76,14 +75,6 @@ func fields(x *filter.Exchange) http.Header {
 		h["User-Agent"] = []string{""} // else net/http would write its own
 	}
 	return h
-}
-
-// nameOf returns the name of a field as net/http spells it, in memory of its own.
-func nameOf(f wire.Field) string {
-	if f.ID == wire.Other {
-		return textproto.CanonicalMIMEHeaderKey(strings.Clone(f.Name))
-	}
-	return textproto.CanonicalMIMEHeaderKey(f.ID.String())
 }
 
 // removeNamed removes the fields that a Connection field names, but no credentials, as the Service gets those, too.
@@ -95,42 +86,12 @@ func removeNamed(h http.Header, connection string) {
 	}
 }
 
-// passes reports whether a field of the client may be in a copy at all. "_" stands for "-": many services cannot tell.
-func passes(f wire.Field) bool {
-	f = plain(f)
-	switch f.ID {
-	case wire.Connection, wire.ContentLength, wire.Expect, wire.Host, wire.HTTP2Settings, wire.KeepAlive, wire.ProxyAuthorization,
-		wire.ProxyConnection, wire.TE, wire.Trailer, wire.TransferEncoding, wire.Upgrade,
-		wire.Forwarded, wire.Proxy, wire.XAccelRedirect, wire.XEnvoyOriginalPath, wire.XOriginalURI, wire.XOriginalURL,
-		wire.XRealIP, wire.XRequestID, wire.XRewriteURL, wire.XScheme:
-		return false
-	}
-	for _, prefix := range proxyPrefixes {
-		if len(f.Name) >= len(prefix) && wire.EqualFold(f.Name[:len(prefix)], prefix) {
-			return false
-		}
-	}
-	return true
-}
-
-// proxyPrefixes begin names of fields that only proxies may send.
-var proxyPrefixes = []string{"X-Forwarded-", "X-Original-", "ssl-client-"}
-
 // overridden reports whether the proxy says something else to the Service, or nothing, where the client has this field.
 func overridden(x *filter.Exchange, f wire.Field) bool {
-	f = plain(f)
+	f = remote.Plain(f)
 	if f.ID != wire.Other {
 		return x.Overrides.Has(f.ID)
 	}
 	_, set := x.Overrides.Find(f.Name)
 	return set
-}
-
-// plain returns a field under the name that services may take it for.
-func plain(f wire.Field) wire.Field {
-	if f.ID == wire.Other && strings.IndexByte(f.Name, '_') >= 0 {
-		f.Name = strings.ReplaceAll(f.Name, "_", "-")
-		f.ID = wire.Lookup(f.Name)
-	}
-	return f
 }
