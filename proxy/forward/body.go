@@ -236,12 +236,13 @@ func (b *body) copy(s *flight, c call) {
 	}
 }
 
-// again prepares for another try after the pump has ended. It is false if what was sent is not there any more.
+// again prepares for another try. It is false if what was sent is not there any more, or the pump still runs: an endpoint that
+// answers early, with a status that could be tried again, is taken at its word.
 func (b *body) again(s *flight) bool {
 	if !b.started {
 		return true
 	}
-	if b.spilled || b.fault != noFault || !s.plan.shared {
+	if !s.plan.shared || b.finished.Load() == 0 || b.spilled || b.fault != noFault {
 		return false
 	}
 	if !b.complete {

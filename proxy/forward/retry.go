@@ -19,13 +19,16 @@ import (
 // repetition that it leads to counts neither as a condition nor as a try.
 func (s *flight) mayRetry(condition ir.RetryOn, stale bool) bool {
 	retry := &s.plan.Policy.Retry
-	if condition == 0 && !stale || s.late() || !s.body.again(s) || s.x.NumAttempts >= filter.MaxAttempts {
+	if condition == 0 && !stale || s.late() || s.x.NumAttempts >= filter.MaxAttempts {
 		return false
 	}
 	if s.sent && !idempotent(s.x.Request.Method) && retry.On&ir.RetryNonIdempotent == 0 {
 		return false
 	}
 	if stale && !s.fresh {
+		if !s.body.again(s) {
+			return false
+		}
 		s.fresh = true
 		s.tried--
 		return true
@@ -35,7 +38,8 @@ func (s *flight) mayRetry(condition ir.RetryOn, stale bool) bool {
 		tries = s.upstream.Set().Len()
 	}
 	return retry.On&condition != 0 && s.tried < tries &&
-		(retry.Timeout == 0 || time.Duration(upstream.Now()-s.began) < retry.Timeout)
+		(retry.Timeout == 0 || time.Duration(upstream.Now()-s.began) < retry.Timeout) &&
+		s.body.again(s)
 }
 
 // failureCondition returns what a failure counts as.
