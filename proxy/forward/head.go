@@ -23,7 +23,9 @@ const dropped = wire.HTTP1Only | 1<<wire.ProxyAuthorization | 1<<wire.Trailer | 
 	1<<wire.XOriginalForwardedFor | 1<<wire.XOriginalForwardedHost | 1<<wire.XOriginalURI | 1<<wire.XOriginalURL |
 	1<<wire.XRewriteURL | 1<<wire.XEnvoyOriginalPath
 
-// compose makes the head for the upstream in s.request.
+// compose makes the head for the upstream in s.request. Not inlined, as relay.
+//
+//go:noinline
 func (s *flight) compose() {
 	x, r, out := s.x, &s.x.Request, &s.request
 	out.Method, out.Target = r.Method, r.Target

@@ -10,7 +10,10 @@ import (
 	"github.com/yettproxy/yett/proxy/wire"
 )
 
-// relay sends the response, whose head is in x.Response, to the client and ends the exchange.
+// relay sends the response, whose head is in x.Response, to the client and ends the exchange. It is not inlined: asking the
+// endpoint, where the stack is deepest, should not stand on what it needs.
+//
+//go:noinline
 func (s *flight) relay(e *upstream.Endpoint, a *filter.Attempt, start int64) {
 	x := s.x
 	s.rewrite()

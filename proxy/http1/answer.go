@@ -82,7 +82,9 @@ func (s *stream) abandons() bool {
 	return s.x.Local && s.x.Request.Length-s.body.received.Load() > maxDrain
 }
 
-// settle ends the exchange. It returns false if the connection ends with it.
+// settle ends the exchange. It returns false if the connection ends with it. Not inlined, as readHead.
+//
+//go:noinline
 func (c *conn) settle() bool {
 	s := c.s
 	o := &s.out
