@@ -99,7 +99,7 @@ func (s *stream) WriteHead(r *wire.Response) error {
 // setMode decides how the body is framed (RFC 9112 section 6.3).
 func (o *response) setMode(q *wire.Request, r *wire.Response) (err error) {
 	if r.Status == http.StatusSwitchingProtocols && !o.Began {
-		o.Began, o.mode = true, modeTunnel
+		o.Began, o.mode, o.length = true, modeTunnel, wire.Unknown
 		return nil
 	}
 	if o.length, err = o.Begin(q.Method, r); err != nil {
