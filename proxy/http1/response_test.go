@@ -232,3 +232,16 @@ func TestAResponseThatIsNotCompleteNeverLooksComplete(t *testing.T) {
 		r.run(get("GET / HTTP/1.1"), []int{500}, false)
 	})
 }
+
+// A stream that has served nothing yet must answer as one that has: its fields are zero, not reset.
+func TestTheFirstUpgradeOfAStreamSaysNoLength(t *testing.T) {
+	var o response
+	q := wire.Request{Method: "GET", Major: 1, Minor: 1, KeepAlive: true}
+	if err := o.setMode(&q, &wire.Response{Status: 101}); err != nil {
+		t.Fatal(err)
+	}
+	o.appendFraming(&q)
+	if got := string(o.buf); got != "Connection: upgrade\r\nUpgrade: websocket\r\n" {
+		t.Errorf("framing of the upgrade: %q", got)
+	}
+}

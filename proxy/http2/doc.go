@@ -21,8 +21,8 @@
 //
 // Packages proxy and proxy/forward may import it; it imports proxy/wire and proxy/filter. A Server is safe for concurrent use. A stream belongs to
 // one goroutine, except that its body may be read by another than the one that writes the response, and that Abort, Interrupt,
-// Continue and Gone may come from any. A client that gives a stream up rings the alarm of who serves it (wire.Alarm). A ClientConn is safe for concurrent use; of a ClientStream one goroutine may write the
-// request while another reads the response, and Close may come from any. One lock guards a connection with all its streams; it is held while bytes are
-// copied, never while any are read or written. Lock order: a shard's lock may be taken under a connection's, not the
+// Continue and Gone may come from any. A client that gives a stream up rings the alarm of who serves it (wire.Alarm). A ClientConn is
+// safe for concurrent use; of a ClientStream one goroutine may write the request while another reads the response, and Close may come
+// from any. One lock guards a connection with all its streams; it is held while bytes are copied, never while any are read or written. Lock order: a shard's lock may be taken under a connection's, not the
 // other way round.
 package http2
