@@ -11,6 +11,7 @@ import (
 
 	"github.com/yettproxy/yett/proxy/http1"
 	"github.com/yettproxy/yett/proxy/upstream"
+	"github.com/yettproxy/yett/proxy/wire"
 )
 
 // connect gets a connection to an endpoint: an idle one, or a new one. The idle one may be dead; converse finds out.
@@ -41,6 +42,8 @@ func (s *flight) connect(e *upstream.Endpoint) upstream.Failure {
 func (s *flight) take(c *conn, reused bool) {
 	c.http10, c.last = s.plan.Policy.HTTP10, s.plan.closes
 	c.Persist(s.plan.persists)
+	client, _ := s.x.Stream.(wire.Roomer)
+	c.For(client)
 	s.conn, s.reused = c, reused
 }
 

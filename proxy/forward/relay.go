@@ -16,6 +16,7 @@ import (
 //go:noinline
 func (s *flight) relay(e *upstream.Endpoint, a *filter.Attempt, start int64) {
 	x := s.x
+	s.request.Reset() // nobody asks again, and the client may take its time
 	s.rewrite()
 	s.answerGRPC()
 	if s.target != nil && s.target.affinity != nil {

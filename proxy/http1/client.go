@@ -36,6 +36,8 @@ type ClientConn struct {
 	// The response.
 	in       []byte
 	inBuf    *largeBuffer
+	tight    *smallBuffer // in, while the client takes nothing
+	to       wire.Roomer  // the client, if it says how much it takes; or nil
 	pos, end int
 	interim  int // bytes of interim heads so far
 
@@ -85,6 +87,7 @@ func (c *ClientConn) Reusable() bool {
 func (c *ClientConn) Idle() {
 	c.dropOut()
 	c.dropIn()
+	c.to = nil
 }
 
 // Wake prepares an idle connection for the next request.
@@ -95,6 +98,9 @@ func (c *ClientConn) Wake() {}
 // must only be asked about connections that have carried a response. There is no need to ask before a request:
 // it is not sent on such a connection (wire.ErrStale).
 func (c *ClientConn) Dead() bool { return !c.idle() }
+
+// For says who the next response is for, if they say how much they take; nil otherwise. It must be called for each request.
+func (c *ClientConn) For(client wire.Roomer) { c.to = client }
 
 // SetReadTimeout limits how long a read may wait for the next byte; 0 for no limit. It costs nothing
 // unless a read has to wait: only then is a deadline armed, late by up to a twentieth of d, or by d

@@ -19,10 +19,23 @@ var (
 // maxTrailerCount is how many trailers a response may have.
 const maxTrailerCount = 100
 
-// lend implements lender.
+// trickle is how much is read at once for a client that takes nothing, in bytes: an ordinary head, and little of the body.
+const trickle = 1 << 10
+
+// lend implements lender. No more is read than the client will take, so that a thousand streams that wait for their clients hold
+// next to nothing: what has not come here waits in the kernel, and then at the upstream.
 func (c *ClientConn) lend() []byte {
+	room := largeSize
+	if c.to != nil {
+		room = c.to.Room()
+	}
+	if room < smallSize {
+		c.tight = smallBuffers.Get().(*smallBuffer)
+		c.in = c.tight[:trickle]
+		return c.in
+	}
 	c.inBuf = largeBuffers.Get().(*largeBuffer)
-	c.in = c.inBuf[:]
+	c.in = c.inBuf[:min(room, largeSize)]
 	return c.in
 }
 
@@ -34,10 +47,20 @@ func (c *ClientConn) dropIn() {
 	if c.pos < c.end {
 		return
 	}
+	c.returnIn()
+	c.in, c.pos, c.end = nil, 0, 0
+}
+
+// returnIn gives back what in was borrowed from.
+func (c *ClientConn) returnIn() {
 	if c.inBuf != nil {
 		largeBuffers.Put(c.inBuf)
+		c.inBuf = nil
 	}
-	c.in, c.inBuf, c.pos, c.end = nil, nil, 0, 0
+	if c.tight != nil {
+		smallBuffers.Put(c.tight)
+		c.tight = nil
+	}
 }
 
 // fill reads more bytes behind those in the buffer, for which it makes room up to limit bytes. While it
@@ -55,6 +78,9 @@ func (c *ClientConn) fill(limit int) error {
 			c.sent += int64(m)
 			c.dropOut()
 		} else {
+			if c.to != nil {
+				c.dropIn() // how much there is room for is asked each time
+			}
 			n, err = c.readLent(c, c.in)
 		}
 		c.end = n
@@ -73,15 +99,24 @@ func (c *ClientConn) fill(limit int) error {
 	return err
 }
 
-// grow moves what is buffered into a buffer made for limit bytes: a head as long as this is rare.
+// grow makes room for more than in has, for a head: first all of what was borrowed, then a large buffer, then one made for limit
+// bytes, which is rare.
 func (c *ClientConn) grow(limit int) {
-	to := make([]byte, max(limit, 2*len(c.in)))
-	c.end = copy(to, c.in[c.pos:c.end])
-	if c.inBuf != nil {
-		largeBuffers.Put(c.inBuf)
-		c.inBuf = nil
+	if len(c.in) < cap(c.in) {
+		c.in = c.in[:cap(c.in)]
+		return
 	}
-	c.in, c.pos = to, 0
+	var to []byte
+	var large *largeBuffer
+	if len(c.in) < largeSize {
+		large = largeBuffers.Get().(*largeBuffer)
+		to = large[:]
+	} else {
+		to = make([]byte, max(limit, 2*len(c.in)))
+	}
+	c.end = copy(to, c.in[c.pos:c.end])
+	c.returnIn()
+	c.in, c.inBuf, c.pos = to, large, 0
 }
 
 // Next returns the next piece of the response body as a view that is valid until the next call, and

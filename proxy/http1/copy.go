@@ -48,6 +48,9 @@ func (c *ClientConn) CopyBody(dst wire.Stream) (n int64, readErr, writeErr error
 		m, err := dst.Write(p)
 		n += int64(m)
 		if err == nil && !c.Buffered() {
+			if c.to != nil {
+				c.dropIn() // the client may let us wait
+			}
 			err = dst.Flush()
 		}
 		if err != nil {

@@ -10,7 +10,7 @@ import (
 const (
 	// smallSize is the buffer for reading that a connection always has, in bytes: enough for the frames of a request.
 	// It makes a conn 2 KiB, which is a size that the allocator has.
-	smallSize = 800
+	smallSize = 784
 	// largeSize is the buffer it borrows for bodies, and for many requests at once.
 	largeSize = 2 * (maxPayload + headerSize)
 	// firstOutput is how large a buffer for writing is at first.

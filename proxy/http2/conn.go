@@ -19,6 +19,9 @@ const (
 	// headBudget is how much the heads of the requests under way may take together. A client with fewer than
 	// a hundred requests of usual size never meets it.
 	headBudget = 1 << 20
+	// fieldBudget is how many fields they may have together, since a field that takes a byte on the way here takes an entry in the list
+	// of the client's fields, and one in the list of what the upstream is sent: fifty for each of a hundred requests.
+	fieldBudget = 5000
 )
 
 // conn is one client connection. Its goroutine reads frames; the goroutines of the streams write.
@@ -40,6 +43,7 @@ type conn struct {
 	tunnels   int       // those of them whose stream was hijacked
 	requests  int
 	heads     int  // bytes of the heads of running streams
+	fields    int  // how many fields they have
 	watched   bool // the watcher was told that the connection is active
 	idleSince int64
 	done      sync.Cond // running has become 0

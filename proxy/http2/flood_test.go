@@ -230,6 +230,44 @@ func TestBombsStaySmall(t *testing.T) {
 	}
 }
 
+// TestFieldsOfAllRequestsAreCounted sends heads that are short to send and long to keep: what goes beyond the budget is refused, and
+// there is room again once requests are over.
+func TestFieldsOfAllRequestsAreCounted(t *testing.T) {
+	r := newRig(t)
+	release := make(chan struct{})
+	r.serve = func(x *filter.Exchange) {
+		<-release
+		x.Reply(200)
+		write(x)
+	}
+	c := r.dial()
+	var pairs []string
+	for range 90 {
+		pairs = append(pairs, "x-a", "")
+	}
+	const most = fieldBudget/90 + 1
+	for i := range most + 10 {
+		c.headers(uint32(2*i+1), true, get("/", pairs...)...)
+	}
+	for i := most; i < most+10; i++ {
+		if got := c.response(uint32(2*i + 1)).String(); got != "RST REFUSED_STREAM" {
+			t.Fatalf("request %d: %q", i, got)
+		}
+	}
+	close(release)
+	for i := range most {
+		if got := c.response(uint32(2*i + 1)).status; got != "200" {
+			t.Fatalf("request %d: %s", i, got)
+		}
+	}
+	id := uint32(1001)
+	await(t, "room after the others", func() bool { // a response may be here before its stream is over
+		c.headers(id, true, get("/", pairs...)...)
+		id += 2
+		return c.response(id-2).status == "200"
+	})
+}
+
 // bombBody is what the handlers of bombs would like to send.
 var bombBody = make([]byte, 1<<20)
 

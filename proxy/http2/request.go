@@ -38,7 +38,7 @@ func (c *conn) onHeaders(f *frame) errCode {
 		switch {
 		case c.leaving == final:
 			c.head.beginNothing(f.stream)
-		case len(c.streams) >= c.announced || c.running >= 2*c.announced || c.heads > headBudget:
+		case len(c.streams) >= c.announced || c.running >= 2*c.announced || c.heads > headBudget || c.fields > fieldBudget:
 			c.last = f.stream
 			c.head.beginNothing(f.stream)
 			c.head.refused = true
@@ -127,7 +127,7 @@ func (c *conn) endRequest(s *stream) errCode {
 	if h.bad != "" {
 		return c.refuse(s)
 	}
-	s.no, s.size = h.no, h.size
+	s.no, s.size, s.fields = h.no, h.size, h.count
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.openLocked(s) {
@@ -178,6 +178,7 @@ func (c *conn) openLocked(s *stream) bool {
 	c.running++
 	c.requests++
 	c.heads += s.size
+	c.fields += s.fields
 	s.info.Requests = c.requests
 	c.calm.request()
 	if c.leaving == wanted || c.requests >= c.limits.RequestsPerConnection || c.srv.draining() {

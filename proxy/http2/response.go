@@ -9,6 +9,8 @@ import (
 const (
 	// gatherSize is how much of a body is gathered before it is sent, in bytes; what is larger goes as it is.
 	gatherSize = 4 << 10
+	// firstGather is how much memory for it a stream has at first.
+	firstGather = 1 << 10
 	// headSize is the memory for a head that is kept with a stream.
 	headSize = 4 << 10
 )
@@ -90,7 +92,7 @@ func (s *stream) Write(p []byte) (int, error) {
 	}
 	if len(o.data)+len(p) <= gatherSize {
 		if o.data == nil {
-			o.data = make([]byte, 0, gatherSize)
+			o.data = make([]byte, 0, max(len(p), firstGather))
 		}
 		o.data = append(o.data, p...)
 		return len(p), nil

@@ -51,6 +51,14 @@ func (s *stream) send(p []byte, end bool, trailers []byte) error {
 	return nil
 }
 
+// Room implements wire.Roomer.
+func (s *stream) Room() int {
+	c := s.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return int(min(s.window, c.sendWindow, int64(outputLimit-len(c.out.buf)))) - len(s.out.data)
+}
+
 // completeLocked ends the response after its last frame was queued. Of a request body that is still coming nobody wants
 // the rest: the stream is reset (RFC 9113 section 8.1). The response leaves ahead of that, in a write of its own, since there
 // are clients, curl 7.88 for one, that forget it when they read the reset while they are busy sending.

@@ -30,6 +30,8 @@ type stream struct {
 	no   refusal // what to answer instead of asking the handler
 	hops int     // Max-Forwards, -1 for none
 	size int     // of the head
+	// fields are how many the head has.
+	fields int
 
 	socket bool        // the request is a handshake for a WebSocket (RFC 8441)
 	tunnel *tunnel     // what it has become
@@ -56,6 +58,7 @@ var (
 	_ wire.BodyPeeker  = (*stream)(nil)
 	_ wire.Resetter    = (*stream)(nil)
 	_ wire.Resumer     = (*stream)(nil)
+	_ wire.Roomer      = (*stream)(nil)
 )
 
 // streams is memory and nothing else.
@@ -140,6 +143,7 @@ func (s *stream) end() {
 	}
 	c.tunnelsLocked()
 	c.heads -= s.size
+	c.fields -= s.fields
 	if c.running == 0 {
 		c.idleSince = clock()
 		c.done.Broadcast()

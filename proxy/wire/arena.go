@@ -9,9 +9,9 @@ type Arena struct {
 	buf []byte
 }
 
-// arenaBlock is the smallest block an arena asks for, in bytes: enough for the heads of an ordinary
-// exchange.
-const arenaBlock = 2048
+// arenaBlock is the first block an arena asks for, in bytes: enough for a small exchange. Each further one is twice as large, and the
+// largest is kept, so that an arena soon has what its exchanges need.
+const arenaBlock = 1024
 
 // arenaKeep is the largest block kept between exchanges, in bytes.
 const arenaKeep = 32 << 10
@@ -29,7 +29,7 @@ func (a *Arena) Reset() {
 // Between the two no other method of the arena may be called.
 func (a *Arena) Begin() []byte {
 	if cap(a.buf)-len(a.buf) < 64 {
-		a.buf = make([]byte, 0, arenaBlock)
+		a.buf = make([]byte, 0, max(arenaBlock, min(2*cap(a.buf), arenaKeep)))
 	}
 	return a.buf[len(a.buf):len(a.buf):cap(a.buf)]
 }

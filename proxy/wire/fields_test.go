@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -135,5 +136,52 @@ func BenchmarkLookup(b *testing.B) {
 		for _, n := range names {
 			Lookup(n)
 		}
+	}
+}
+
+// TestListsOfAnyLength fills lists up to lengths at which they change their memory, twice over.
+func TestListsOfAnyLength(t *testing.T) {
+	var f Fields
+	for _, n := range []int{1, usualFields / 3, usualFields, usualFields + 1, longFields, 3, longFields + 1, 1000, 0, 7} {
+		for i := range n {
+			switch i % 3 {
+			case 0:
+				f.Add("X-"+strconv.Itoa(i), strconv.Itoa(i))
+			case 1:
+				f.AddKnown(Cookie, strconv.Itoa(i))
+			default:
+				if e := f.Extend(); *e != (Field{}) {
+					t.Fatalf("list of %d: a new field is %v", n, *e)
+				} else {
+					*e = Field{Name: "Y", Value: strconv.Itoa(i)}
+				}
+			}
+		}
+		if f.Len() != n {
+			t.Fatalf("%d fields, want %d", f.Len(), n)
+		}
+		for i := range n {
+			if got := f.At(i).Value; got != strconv.Itoa(i) {
+				t.Fatalf("list of %d: field %d is %q", n, i, got)
+			}
+		}
+		f.DelKnown(Cookie)
+		if want := n - (n+1)/3; f.Len() != want {
+			t.Fatalf("list of %d: %d fields are left, want %d", n, f.Len(), want)
+		}
+		f.Reset()
+	}
+}
+
+// TestLongListsCostNothingTwice is about heads between what is usual and what the limits allow.
+func TestLongListsCostNothingTwice(t *testing.T) {
+	var f Fields
+	if n := testing.AllocsPerRun(100, func() {
+		for range 100 {
+			f.AddKnown(Cookie, "a")
+		}
+		f.Reset()
+	}); n >= 1 {
+		t.Errorf("%v allocations", n)
 	}
 }

@@ -55,6 +55,12 @@ type Alarmer interface {
 	SetAlarm(a *Alarm)
 }
 
+// Roomer is implemented by streams whose client says how much of a response it takes, such as one of many on a connection.
+type Roomer interface {
+	// Room returns how many bytes of a body would leave without waiting. Only who writes the response may ask.
+	Room() int
+}
+
 // BodyPeeker is implemented by streams that know whether more of the request body, or its end, is there
 // without waiting: a short body of unknown length that has come as a whole can then be sent upstream at once, and
 // again if need be.
