@@ -15,14 +15,17 @@ const (
 	largeSize = 2 * (maxPayload + headerSize)
 	// firstOutput is how large a buffer for writing is at first.
 	firstOutput = 2 << 10
-	// blockSize is the unit in which bodies are kept.
+	// blockSize is the unit in which bodies are kept, and scrapSize the one for small messages, so that many streams of a few bytes
+	// each take no more than they weigh.
 	blockSize = 16 << 10
+	scrapSize = 2 << 10
 )
 
 // largeBuffers and blocks are memory and nothing else.
 var (
 	largeBuffers = sync.Pool{New: func() any { return new([largeSize]byte) }}
-	blocks       = sync.Pool{New: func() any { return new(block) }}
+	blocks       = sync.Pool{New: func() any { return &block{data: make([]byte, blockSize)} }}
+	scraps       = sync.Pool{New: func() any { return &block{data: make([]byte, scrapSize)} }}
 	outputs      = sync.Pool{New: func() any { return new(outputBuffer) }}
 )
 
@@ -136,7 +139,27 @@ func (b *input) frame(from source) (f frame, code errCode, ok bool) {
 type block struct {
 	next     *block
 	from, to int
-	data     [blockSize]byte
+	data     []byte
+}
+
+// borrowBlock returns an empty block for n bytes, or for as many of them as fit.
+func borrowBlock(n int) *block {
+	from := &blocks
+	if n <= scrapSize {
+		from = &scraps
+	}
+	b := from.Get().(*block)
+	b.next, b.from, b.to = nil, 0, 0
+	return b
+}
+
+// release gives the block back.
+func (b *block) release() {
+	if len(b.data) == scrapSize {
+		scraps.Put(b)
+		return
+	}
+	blocks.Put(b)
 }
 
 // queue is the part of a body that has come and was not read yet.
@@ -149,9 +172,8 @@ type queue struct {
 func (q *queue) put(p []byte) {
 	q.size += len(p)
 	for len(p) > 0 {
-		if q.last == nil || q.last.to == blockSize {
-			b := blocks.Get().(*block)
-			b.next, b.from, b.to = nil, 0, 0
+		if q.last == nil || q.last.to == len(q.last.data) {
+			b := borrowBlock(len(p))
 			if q.last == nil {
 				q.first = b
 			} else {
@@ -206,7 +228,7 @@ func (q *queue) shift() {
 	if q.first = b.next; q.first == nil {
 		q.last = nil
 	}
-	blocks.Put(b)
+	b.release()
 }
 
 // reset drops everything.
