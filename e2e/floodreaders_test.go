@@ -88,6 +88,7 @@ func TestSlowReaders(t *testing.T) {
 // waits for the send time-out first.
 func readSlowly(c net.Conn, every time.Duration, stop <-chan struct{}) string {
 	defer c.Close()
+	_ = c.SetReadDeadline(time.Time{}) // that of the handshake
 	total, buf := 0, make([]byte, 64<<10)
 	tick := time.NewTicker(max(every, time.Millisecond))
 	defer tick.Stop()

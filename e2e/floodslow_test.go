@@ -174,26 +174,39 @@ func TestSlowloris(t *testing.T) {
 				t.Skip("takes as long as a handshake may")
 			}
 			x.t = t
-			r := x.under(func(_ <-chan struct{}, r *report) {
+			once := func() (end string) {
+				c := tt.dial()
+				if c == nil {
+					return "not connected"
+				}
+				defer c.Close()
+				text, every := tt.text, 200*time.Millisecond
+				if text == "" {
+					text, every = "\x16", time.Hour
+				}
+				if slowly(c, text, every, limit) > tt.by {
+					return "late"
+				}
+				return "cut"
+			}
+			r := x.under(func(stop <-chan struct{}, r *report) {
 				var mu sync.Mutex
 				var all sync.WaitGroup
-				for range tt.n {
+				for i := range tt.n {
 					all.Go(func() {
-						c := tt.dial()
-						if c == nil {
-							return
-						}
-						defer c.Close()
-						text, every := tt.text, 200*time.Millisecond
-						if text == "" {
-							text, every = "\x16", time.Hour
-						}
-						took := slowly(c, text, every, limit)
-						mu.Lock()
-						defer mu.Unlock()
-						if r.ends["cut"]++; took > tt.by {
-							r.ends["cut"]--
-							r.ends["late"]++
+						// They come one after the other, within a second, and at full length again when they are cut.
+						time.Sleep(time.Duration(i) * time.Second / time.Duration(tt.n))
+						for over := false; !over; {
+							end := once()
+							mu.Lock()
+							r.ends[end]++
+							mu.Unlock()
+							select {
+							case <-stop:
+								over = true
+							default:
+								over = !fullFloods()
+							}
 						}
 					})
 				}

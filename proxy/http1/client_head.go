@@ -78,8 +78,12 @@ func (h *responseHead) take(f wire.Field) (keep, ok bool) {
 	return false, true
 }
 
-// begin prepares for a head that begins at the start of a buffer.
-func (h *responseHead) begin() {
+// begin prepares for a head that begins at the start of a buffer, and empties r. Not inlined, as readHead of a server: waiting for an endpoint is where the
+// stack is deepest, and what is built here would lie under it.
+//
+//go:noinline
+func (h *responseHead) begin(r *wire.Response) {
+	r.Reset()
 	*h = responseHead{}
 	h.lines = lines{
 		maxLine: math.MaxInt32, maxCount: math.MaxInt32, underscores: true, // the head as a whole is limited
@@ -88,7 +92,9 @@ func (h *responseHead) begin() {
 }
 
 // parse goes on with a head of which b has come so far. Unless there is an error, it is done when the head
-// is complete, which then ends at pos; the strings in r are views into b.
+// is complete, which then ends at pos; the strings in r are views into b. Not inlined, as begin.
+//
+//go:noinline
 func (h *responseHead) parse(b []byte, r *wire.Response) (done bool, err error) {
 	if h.pos == 0 {
 		const prefix = "HTTP/1."
@@ -227,8 +233,7 @@ func (c *ClientConn) readHead(r *wire.Response, maxHead int) (int, error) {
 		b := c.in[c.pos:c.end]
 		if at := unsafe.SliceData(b); at != start || start == nil {
 			start = at
-			r.Reset()
-			c.head.begin()
+			c.head.begin(r)
 		}
 		done, err := c.head.parse(b, r)
 		switch {

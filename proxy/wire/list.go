@@ -52,7 +52,10 @@ func (f *Fields) grow() {
 	}
 }
 
-// giveBack gives back what was borrowed, unless it was too short.
+// giveBack gives back what was borrowed, unless it was too short. Not inlined: what is rare should not take room on the stacks of all
+// that empty a list.
+//
+//go:noinline
 func (f *Fields) giveBack() {
 	if cap(f.list) == longFields {
 		clear(f.list)
@@ -74,7 +77,6 @@ func (f *Fields) Reset() {
 	if f.own != nil {
 		f.giveBack()
 		f.list, f.own = f.own[:0], nil
-		return
 	}
 	clear(f.list)
 	f.list = f.list[:0]
