@@ -17,7 +17,8 @@ import (
 //
 // Deadlines are set once a timeout, not once a read: a read that times out looks when anything has moved last, in any direction,
 // and waits for the rest. A side that stops reading blocks a write; the tunnel then falls silent, and the other direction or the
-// deadline of that write ends it.
+// deadline of that write ends it. What is no plain TCP connection has none, since TLS cannot go on after a write that has timed out:
+// there a guard closes both connections.
 
 // bufferSize is how much of a direction is in memory at once.
 const bufferSize = 8 << 10
@@ -65,6 +66,9 @@ func (t *Tunnel) Join(client, server Side) (in, out int64) {
 	}
 	up := newDirection(t, server.Conn, client.Conn, t.In)
 	down := newDirection(t, client.Conn, server.Conn, t.Out)
+	if t.Idle < forever && (up.toRaw == nil || down.toRaw == nil) {
+		defer t.guard(client.Conn, server.Conn).Stop()
+	}
 	var other sync.WaitGroup
 	other.Go(func() { up.run(client.Read) })
 	down.run(server.Read)
@@ -72,6 +76,22 @@ func (t *Tunnel) Join(client, server Side) (in, out int64) {
 	_ = client.Conn.Close()
 	_ = server.Conn.Close()
 	return up.total, down.total
+}
+
+// guard closes both connections when nothing has moved for too long. Who writes to a side that has stopped reading hears of it by
+// nothing else if no read is waiting: the other side has stopped, too, or has ended.
+func (t *Tunnel) guard(a, b net.Conn) *time.Timer {
+	var timer *time.Timer
+	timer = time.AfterFunc(forever, func() { // not before timer is set
+		if d := t.left(); d > 0 {
+			timer.Reset(d)
+			return
+		}
+		_ = a.Close()
+		_ = b.Close()
+	})
+	timer.Reset(t.Idle)
+	return timer
 }
 
 // stir notes that something has moved.

@@ -184,21 +184,34 @@ func TestSilenceEndsATunnel(t *testing.T) {
 	}
 }
 
-// TestATunnelWhoseSidesHaveBothStoppedReadingEnds: no read is waiting in it then, and only deadlines of writes can end it.
-func TestATunnelWhoseSidesHaveBothStoppedReadingEnds(t *testing.T) {
-	client, near := tcpPair(t)
-	far, server := tcpPair(t)
-	for _, c := range []*net.TCPConn{client, near, far, server} {
-		if c.SetReadBuffer(4<<10) != nil || c.SetWriteBuffer(4<<10) != nil {
-			t.Fatal("no small buffers")
-		}
+// TestATunnelWhoseSidesHaveStoppedReadingEnds: no read is waiting in it then, or none is left, and only what limits writes can end it.
+func TestATunnelWhoseSidesHaveStoppedReadingEnds(t *testing.T) {
+	for name, tt := range map[string]struct{ secure, ended bool }{
+		"both, over TCP":                        {},
+		"both, over TLS":                        {secure: true},
+		"one over TCP, and the other has ended": {ended: true},
+		"one over TLS, and the other has ended": {secure: true, ended: true},
+	} {
+		t.Run(name, func(t *testing.T) { stall(t, tt.secure, tt.ended) })
 	}
+}
+
+// stall joins two sides of which none reads, and waits for the end of the tunnel. ended says that the client only ends its direction.
+func stall(t *testing.T, secure, ended bool) {
+	client, near := smallPair(t, secure)
+	far, server := smallPair(t, secure)
 	// More than all buffers hold, and too little for a bulk transfer, which has more time.
 	text := make([]byte, (busyReads-1)*bufferSize)
-	for _, c := range []*net.TCPConn{client, server} {
-		go func() {
-			_, _ = c.Write(text) // is cut
-		}()
+	send := func(c net.Conn) {
+		_, _ = c.Write(text) // is cut
+	}
+	go send(server)
+	if ended {
+		if err := client.(halfCloser).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		go send(client)
 	}
 	done := make(chan [2]int64, 1)
 	go func() {
@@ -214,6 +227,24 @@ func TestATunnelWhoseSidesHaveBothStoppedReadingEnds(t *testing.T) {
 	case <-time.After(patience / 2):
 		t.Error("the tunnel does not end")
 	}
+}
+
+// smallPair returns two ends of a connection with small buffers.
+func smallPair(t *testing.T, secure bool) (a, b net.Conn) {
+	if secure {
+		a, b = tlsPair(t)
+	} else {
+		a, b = tcpPair(t)
+	}
+	for _, c := range []net.Conn{a, b} {
+		if over, ok := c.(*tls.Conn); ok {
+			c = over.NetConn()
+		}
+		if tcp := c.(*net.TCPConn); tcp.SetReadBuffer(4<<10) != nil || tcp.SetWriteBuffer(4<<10) != nil {
+			t.Fatal("no small buffers")
+		}
+	}
+	return a, b
 }
 
 func TestAResetEndsBothSides(t *testing.T) {
