@@ -102,6 +102,16 @@ func TestApply(t *testing.T) {
 			want: []feature.Problem{{Key: "influxdb-host", Value: "x", Note: true,
 				Reason: "ingress-nginx dropped it: read the metrics from /metrics, remove it"}},
 		},
+		"a directive of nginx's that nothing is needed for is only noted": {
+			annotations: map[string]string{"proxy-buffers": "4 256k"},
+			want: []feature.Problem{{Key: "proxy-buffers", Value: "4 256k", Note: true,
+				Reason: "ignored, by ingress-nginx too: this is a directive of nginx's, and nothing is needed here, remove it"}},
+		},
+		"one that has a key names it": {
+			annotations: map[string]string{"client_max_body_size": "8m"},
+			want: []feature.Problem{{Key: "client_max_body_size", Value: "8m",
+				Reason: "ignored, by ingress-nginx too: this is a directive of nginx's, write proxy-body-size"}},
+		},
 		"a ConfigMap key is no annotation": {
 			annotations: map[string]string{"process-size": "x"},
 			want: []feature.Problem{{Key: "process-size", Value: "x",
@@ -232,6 +242,26 @@ func TestAPanicInConfigureIsContained(t *testing.T) {
 	c := NewCatalogue([]feature.Family{{Name: "bad", Configure: func(*feature.Reader, *ir.Settings) { panic("told to") }}})
 	if _, problems := c.Configure(&feature.Source{}); len(problems) != 1 || problems[0].Key != "bad" {
 		t.Errorf("problems %+v", problems)
+	}
+}
+
+func TestAdviceAboutDirectivesNamesKeysThatThereAre(t *testing.T) {
+	for name, instead := range directives {
+		if all.annotations[name] != nil || all.settings[name] != nil {
+			t.Errorf("%s is a key", name)
+		}
+		if _, ok := retired(name); ok {
+			t.Errorf("%s is a retired key, too", name)
+		}
+		known, text := all.annotations, instead
+		if before, found := strings.CutSuffix(instead, " in the ConfigMap"); found {
+			known, text = all.settings, before
+		}
+		for key := range strings.FieldsSeq(strings.ReplaceAll(text, ",", "")) {
+			if key != "and" && key != "or" && known[key] == nil {
+				t.Errorf("%s: there is no %s", name, key)
+			}
+		}
 	}
 }
 

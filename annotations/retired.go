@@ -18,8 +18,8 @@ var retiredKeys = map[string]string{
 	"enable-opentracing":          "ingress-nginx dropped OpenTracing: see enable-opentelemetry",
 	"mirror-uri":                  "ingress-nginx dropped it: see mirror-target",
 	"enable-influxdb":             "ingress-nginx dropped it: read the metrics from /metrics, remove it",
-	"vts-filter-key":              "ingress-nginx dropped it: read the metrics from /metrics, remove it",
 	"enable-vts-status":           "ingress-nginx dropped it: read the metrics from /metrics, remove it",
+	"enable-sticky-sessions":      `ingress-nginx dropped it: write affinity: "cookie" at the Ingress`,
 	"enable-dynamic-tls-records":  "ingress-nginx dropped it: nothing is needed, remove it",
 	"enable-dynamic-certificates": "ingress-nginx dropped it: certificates are always picked up at once, remove it",
 	"use-geoip":                   "ingress-nginx dropped it, and there is no country data here: remove it",
@@ -27,6 +27,7 @@ var retiredKeys = map[string]string{
 
 // retiredPrefixes are the same for whole families of keys.
 var retiredPrefixes = [][2]string{
+	{"vts-", "ingress-nginx dropped it: read the metrics from /metrics, remove it"},
 	{"influxdb-", "ingress-nginx dropped it: read the metrics from /metrics, remove it"},
 	{"lua-resty-waf", "ingress-nginx dropped it: there is no web application firewall here"},
 	{"global-rate-limit", "ingress-nginx dropped it: see limit-rps, which counts per replica"},

@@ -128,6 +128,9 @@ func unknown(name string, known []string) feature.Problem {
 	if advice, ok := retired(name); ok {
 		return feature.Problem{Reason: advice, Note: true}
 	}
+	if p, ok := directive(name); ok {
+		return p
+	}
 	if near := nearest(name, known); near != "" {
 		return feature.Problem{Reason: "unknown key, ignored: did you mean " + near + "?"}
 	}
