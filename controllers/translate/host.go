@@ -1,9 +1,11 @@
 package translate
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/yettproxy/yett/annotations/feature"
+	"github.com/yettproxy/yett/proxy/wire"
 )
 
 // maxHost is the longest host name in bytes (RFC 1035 section 2.3.4).
@@ -60,21 +62,29 @@ func parseHost(text string) (host, fault string) {
 	return host, ""
 }
 
-// neverMatches returns why no request can match a literal path, or "". Requests are compared decoded and
-// normalised.
-func neverMatches(path string) string {
+// mismatch returns why requests do not match a literal path that reads as if they did, or "". They are compared decoded and
+// normalised, the path as it stands, which is nginx's way: there a request for /%61 meets a location /a, and a location /%61 is met by
+// one for /%2561 alone. Hence the path is not normalised: its Ingress would take requests from another one that it left to it so far.
+func mismatch(path string) string {
 	switch {
 	case strings.Contains(path, "//"):
 		return "never matches: repeated slashes of a request are merged before it is compared"
 	case hasDotSegment(path):
 		return "never matches: . and .. of a request are resolved before it is compared"
-	case strings.Contains(path, "%"):
-		return "never matches: requests are compared percent-decoded: write the character itself"
+	case escape.MatchString(path):
+		const why = "matches no request for it: requests are percent-decoded before they are compared, as in ingress-nginx"
+		if decoded, status := wire.NormalizePath(path, new(wire.Arena)); status == 0 && mismatch(decoded) == "" {
+			return why + ": write " + shownQuoted(decoded)
+		}
+		return why
 	case strings.ContainsAny(path, "?#"):
 		return "never matches: a query is not part of the path"
 	}
 	return ""
 }
+
+// escape finds the percent-encoding of a byte. A lone percent sign stands for itself.
+var escape = regexp.MustCompile("%[0-9a-fA-F]{2}")
 
 // hasDotSegment reports whether a part of a path between slashes is "." or "..".
 func hasDotSegment(path string) bool {

@@ -119,7 +119,7 @@ func (w *world) route(r *ir.Route, h *host, c *claim, regex bool) {
 
 // criticise reports a literal path that cannot mean what it says.
 func (c *claim) criticise() {
-	if why := neverMatches(c.path); why != "" {
+	if why := mismatch(c.path); why != "" {
 		c.plan.report(c.at.field(".path"), c.path, why)
 	} else if looksLikePattern(c.path) {
 		c.plan.remark(c.at.field(".path"), c.path, "taken literally: set use-regex to make it a regular expression")
