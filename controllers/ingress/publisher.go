@@ -203,7 +203,8 @@ func kindOf(p proxy.Problem) translate.Kind {
 	return translate.ConfigMap
 }
 
-// say logs each problem once, as long as it stands.
+// say logs each problem once, as long as it stands: where paths answer 503 because of it as an error, since users get it and somebody
+// has to act; everything else as information, since traffic flows and only an object is not all that its author thinks.
 func (p *Publisher) say(result *translate.Result) {
 	said := make(map[string]bool, len(p.said))
 	once := func(kind, name string, problem feature.Problem) {
@@ -212,9 +213,15 @@ func (p *Publisher) say(result *translate.Result) {
 			return
 		}
 		said[id] = true
-		if !p.said[id] {
-			p.Log.Info("not as written", "kind", kind, "name", name, "key", problem.Key, "value", problem.Value,
-				"reason", problem.Reason, "denied", problem.Denied)
+		if p.said[id] {
+			return
+		}
+		log := p.Log.WithValues("kind", kind, "name", name, "key", problem.Key, "value", problem.Value, "reason", problem.Reason,
+			"denied", problem.Denied)
+		if problem.Denied {
+			log.Error(nil, "not as written: its paths answer 503")
+		} else {
+			log.Info("not as written")
 		}
 	}
 	for i := range result.Verdicts {

@@ -1,9 +1,14 @@
 package ingress
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
+	"github.com/go-logr/zapr"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -51,6 +56,25 @@ func TestCertificateProblemsReachTheIngresses(t *testing.T) {
 	}
 	if len(result.Problems) != 1 || result.Problems[0].Key != "a/default" {
 		t.Errorf("problems of nobody: %v, want that of a/default", result.Problems)
+	}
+}
+
+// TestWhatDeniesIsLoggedAsAnErrorAndOnce: the rest is information, and nothing is repeated as long as it stands.
+func TestWhatDeniesIsLoggedAsAnErrorAndOnce(t *testing.T) {
+	core, logs := observer.New(zapcore.DebugLevel)
+	p := Publisher{Log: zapr.NewLogger(zap.New(core))}
+	result := &translate.Result{Verdicts: []translate.Verdict{{Name: types.NamespacedName{Namespace: "a", Name: "one"}, Problems: []feature.Problem{
+		{Key: "limit-rps", Value: "x", Reason: "not a number"}, {Key: "auth-url", Reason: "not a URL", Denied: true},
+	}}}}
+	p.say(result)
+	p.say(result)
+	levels := map[any]zapcore.Level{}
+	for _, entry := range logs.All() {
+		levels[entry.ContextMap()["key"]] = entry.Level
+	}
+	want := map[any]zapcore.Level{"limit-rps": zapcore.InfoLevel, "auth-url": zapcore.ErrorLevel}
+	if !maps.Equal(levels, want) || logs.Len() != len(want) {
+		t.Errorf("%d lines, %v; want each of %v once", logs.Len(), levels, want)
 	}
 }
 
