@@ -148,11 +148,15 @@ func TestLeaderWritesStatusAndEvents(t *testing.T) {
 	c := apiServer(t)
 	c.Make(t, harness.Class("nginx", "k8s.io/ingress-nginx"), harness.Class("other", "example.test/other"))
 	bad := harness.Ingress("default", "bad", "nginx", "bad.test", "missing")
-	bad.Annotations = map[string]string{"nginx.ingress.kubernetes.io/whitelist-source-range": "not-an-address"}
+	bad.Annotations = map[string]string{
+		"nginx.ingress.kubernetes.io/whitelist-source-range": "not-an-address", "nginx.ingress.kubernetes.io/limit-rps": "many",
+		"nginx.ingress.kubernetes.io/limit-rpm": "more",
+	}
+	c.Make(t, &corev1.ConfigMap{ObjectMeta: harness.Meta("default", "tcp"), Data: map[string]string{"90x": "default/db:1", "9001": "db"}})
 	other := harness.Ingress("default", "other", "nginx", "other.test", "missing")
 	other.Spec.IngressClassName = &[]string{"other"}[0]
 	c.Make(t, harness.Ingress("default", "good", "nginx", "good.test", "missing"), bad, other)
-	args := []string{"--publish-status-address", "192.0.2.7,gate.example.test"}
+	args := []string{"--publish-status-address", "192.0.2.7,gate.example.test", "--tcp-services-configmap", "default/tcp"}
 	c.controller(t, args...)
 	second := c.controller(t, args...)
 	want := []networkingv1.IngressLoadBalancerIngress{{IP: "192.0.2.7"}, {Hostname: "gate.example.test"}}
@@ -164,15 +168,17 @@ func TestLeaderWritesStatusAndEvents(t *testing.T) {
 				return a.IP == b.IP && a.Hostname == b.Hostname
 			})
 	})
-	harness.Until(t, 20*time.Second, "Event about the bad annotation", func() bool {
-		var events corev1.EventList
-		if err := c.List(context.Background(), &events); err != nil {
-			return false
-		}
-		return slices.ContainsFunc(events.Items, func(e corev1.Event) bool {
-			return e.InvolvedObject.Name == "bad" && e.Type == corev1.EventTypeWarning && strings.Contains(e.Message, "source-range")
+	for _, about := range [][2]string{{"bad", "source-range"}, {"bad", "limit-rps"}, {"bad", "limit-rpm"}, {"tcp", "90x"}, {"tcp", "9001"}} {
+		harness.Until(t, 20*time.Second, "Event about "+about[1], func() bool {
+			var events corev1.EventList
+			if err := c.List(context.Background(), &events); err != nil {
+				return false
+			}
+			return slices.ContainsFunc(events.Items, func(e corev1.Event) bool {
+				return e.InvolvedObject.Name == about[0] && e.Type == corev1.EventTypeWarning && strings.Contains(e.Message, about[1])
+			})
 		})
-	})
+	}
 	if status, _, err := harness.Ask(harness.Browser(t), second.HTTP, "bad.test", "/"); status != 503 {
 		t.Errorf("bad allow list answers %d %v, want 503", status, err)
 	}

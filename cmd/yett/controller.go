@@ -157,7 +157,7 @@ func runController(ctx context.Context, o *options, config *rest.Config, log log
 	reconciler := &ingress.Reconciler{Publisher: g.publisher, Cluster: cluster, Published: func() { once.Do(func() { close(first) }) }}
 	g.publisher.Report = func(result *translate.Result) {
 		reconciler.Refer(result.References)
-		writer.Report(result.Verdicts)
+		writer.Report(result.Verdicts, result.Problems)
 	}
 	if err := reconciler.Register(mgr); err != nil {
 		return err

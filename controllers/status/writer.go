@@ -1,16 +1,14 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
-	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,7 +16,6 @@ import (
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/yettproxy/yett/annotations/feature"
 	"github.com/yettproxy/yett/controllers/translate"
 )
 
@@ -35,19 +32,13 @@ type Writer struct {
 	Interval time.Duration
 	Log      logr.Logger
 
-	mu      sync.Mutex
-	latest  []translate.Verdict
-	changed chan struct{}
-	once    sync.Once
-	leading atomic.Bool
-	told    map[types.UID]told
-}
-
-// told is what was last said about an Ingress.
-type told struct {
-	// generation is that of the spec; annotations do not count, and neither does what we write.
-	generation int64
-	problems   []feature.Problem
+	mu       sync.Mutex
+	latest   []translate.Verdict
+	problems []translate.ObjectProblem
+	changed  chan struct{}
+	once     sync.Once
+	leading  atomic.Bool
+	told     map[types.UID]told
 }
 
 // signal returns the channel that says that something is to be written.
@@ -56,10 +47,10 @@ func (w *Writer) signal() chan struct{} {
 	return w.changed
 }
 
-// Report takes over what became of all Ingresses; it is written soon, if this replica leads.
-func (w *Writer) Report(verdicts []translate.Verdict) {
+// Report takes over what became of all Ingresses, and what is wrong with other objects; it is written soon, if this replica leads.
+func (w *Writer) Report(verdicts []translate.Verdict, problems []translate.ObjectProblem) {
 	w.mu.Lock()
-	w.latest = verdicts
+	w.latest, w.problems = verdicts, problems
 	w.mu.Unlock()
 	select {
 	case w.signal() <- struct{}{}:
@@ -82,6 +73,7 @@ func (w *Writer) Lead(ctx context.Context) {
 	defer ticker.Stop()
 	retry := time.NewTimer(0)
 	defer retry.Stop()
+	said := ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -90,26 +82,45 @@ func (w *Writer) Lead(ctx context.Context) {
 		case <-retry.C:
 		case <-w.signal():
 		}
-		if err := w.write(ctx); err != nil && ctx.Err() == nil {
-			w.Log.Error(err, "status not written; will try again")
+		err := w.write(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if said = w.say(err, said); err != nil {
 			retry.Reset(retryAfter)
 		}
 	}
 }
 
-// write brings all Ingresses to the state they should have. Where nothing differs nothing is sent.
+// say logs the outcome of a write where it is another one than last, and returns what was said: what cannot be done now is
+// tried at every change and every few seconds.
+func (w *Writer) say(err error, last string) string {
+	switch {
+	case err == nil && last != "":
+		w.Log.Info("status is written again")
+	case err != nil && err.Error() != last:
+		w.Log.Error(err, "status not written; will try until it is")
+	}
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// write brings all Ingresses to the state they should have. Where nothing differs nothing is sent. Events are sent also when the
+// addresses are not known. Of several errors it returns the first.
 func (w *Writer) write(ctx context.Context) error {
 	w.mu.Lock()
-	verdicts := w.latest
+	verdicts, problems := w.latest, w.problems
 	w.mu.Unlock()
 	var want []networkingv1.IngressLoadBalancerIngress
+	var failed error
 	if w.Addresses != nil {
-		var err error
-		if want, err = w.Addresses.Find(ctx); err != nil {
-			return fmt.Errorf("find addresses: %w", err)
+		if want, failed = w.Addresses.Find(ctx); failed != nil {
+			failed = fmt.Errorf("find addresses: %w", failed)
 		}
 	}
-	var failed error
+	known := w.Addresses != nil && failed == nil
 	seen := make(map[types.UID]bool, len(verdicts))
 	for i := range verdicts {
 		v := &verdicts[i]
@@ -120,18 +131,17 @@ func (w *Writer) write(ctx context.Context) error {
 		var ingress networkingv1.Ingress
 		if err := w.Client.Get(ctx, v.Name, &ingress); err != nil {
 			if client.IgnoreNotFound(err) != nil {
-				failed = fmt.Errorf("get ingress %s: %w", v.Name, err)
+				failed = cmp.Or(failed, fmt.Errorf("get ingress %s: %w", v.Name, err))
 			}
 			continue
 		}
-		w.tell(&ingress, v)
-		if w.Addresses == nil || v.State == translate.Rejected && len(ingress.Status.LoadBalancer.Ingress) == 0 {
+		w.tellIngress(&ingress, v)
+		if !known || v.State == translate.Rejected && len(ingress.Status.LoadBalancer.Ingress) == 0 {
 			continue
 		}
-		if err := w.patch(ctx, &ingress, want); err != nil {
-			failed = err
-		}
+		failed = cmp.Or(failed, w.patch(ctx, &ingress, want))
 	}
+	w.tellObjects(ctx, problems, seen)
 	for uid := range w.told {
 		if !seen[uid] {
 			delete(w.told, uid)
@@ -156,55 +166,6 @@ func (w *Writer) patch(ctx context.Context, ingress *networkingv1.Ingress, want 
 		return fmt.Errorf("write status of %s/%s: %w", ingress.Namespace, ingress.Name, err)
 	}
 	return nil
-}
-
-// The reasons of Events. They are stable: alerts match them.
-const (
-	// ReasonSync says that an Ingress was taken over or changed.
-	ReasonSync = "Sync"
-	// ReasonAnnotation says that an annotation was refused; the name is ingress-nginx's.
-	ReasonAnnotation = "AnnotationParsingFailed"
-	// ReasonDenied says that paths answer 503, since something that guards access was refused.
-	ReasonDenied = "AccessDenied"
-	// ReasonSpec says that something of the spec is not served.
-	ReasonSpec = "NotServed"
-)
-
-// tell writes Events for what was not yet said about an Ingress.
-func (w *Writer) tell(ingress *networkingv1.Ingress, v *translate.Verdict) {
-	if w.Recorder == nil {
-		return
-	}
-	last := w.told[v.UID]
-	if w.SyncEvents && last.generation != ingress.Generation {
-		w.Recorder.Eventf(ingress, nil, corev1.EventTypeNormal, ReasonSync, "Sync", "Scheduled for sync")
-	}
-	for _, p := range v.Problems {
-		if slices.Contains(last.problems, p) {
-			continue
-		}
-		w.Recorder.Eventf(ingress, nil, corev1.EventTypeWarning, reasonOf(p), "Translate", "%s", sentence(p))
-	}
-	w.told[v.UID] = told{generation: ingress.Generation, problems: v.Problems}
-}
-
-// reasonOf chooses the reason of a problem.
-func reasonOf(p feature.Problem) string {
-	switch {
-	case p.Denied:
-		return ReasonDenied
-	case !strings.HasPrefix(p.Key, "spec"):
-		return ReasonAnnotation
-	}
-	return ReasonSpec
-}
-
-// sentence says a problem in one line.
-func sentence(p feature.Problem) string {
-	if p.Value == "" {
-		return p.Key + ": " + p.Reason
-	}
-	return fmt.Sprintf("%s: %q: %s", p.Key, p.Value, p.Reason)
 }
 
 // Clear removes our addresses from all Ingresses, as the last replica does when it ends.
