@@ -20,6 +20,7 @@ func small() *Catalogue {
 				{Name: "guarding", OnInvalid: feature.DenyRoute, Risk: feature.Medium},
 				{Name: "alias-of", Aliases: []string{"older-name"}},
 				{Name: "ours-only", Own: true},
+				{Name: "ours-guard", Own: true, OnInvalid: feature.DenyRoute},
 				{Name: "risky", Risk: feature.Critical},
 				{Name: "risky-text", Risk: feature.Critical, Lost: func(value string) string { return "; " + value + " is not in force" }},
 				{Name: "risky-guard", Risk: feature.Critical, OnInvalid: feature.DenyRoute},
@@ -121,6 +122,11 @@ func TestApply(t *testing.T) {
 			annotations: map[string]string{"ours-only": "panic"},
 			want: []feature.Problem{{Key: "ours-only", Value: "panic",
 				Reason: "ignored under this prefix: write yett.ingress.kubernetes.io/ours-only"}},
+		},
+		"but denies if it guards access": {
+			annotations: map[string]string{"ours-guard": "x"}, deny: 503,
+			want: []feature.Problem{{Key: "ours-guard", Value: "x", Denied: true, Reject: true,
+				Reason: "ignored under this prefix: write yett.ingress.kubernetes.io/ours-guard"}},
 		},
 		"a key that is not there yet is named": {
 			annotations: map[string]string{"missing": "on"}, want: []feature.Problem{{Key: "missing", Value: "on", Reason: "not there yet"}},

@@ -32,7 +32,8 @@ func (c *Catalogue) judge(e *feature.Entry, rules *guard.Rules) (p feature.Probl
 	case !ok:
 		return c.unknownAnnotation(e.Name), false
 	case k.Own && !e.Own:
-		return feature.Problem{Reason: "ignored under this prefix: write " + feature.YettPrefix + k.Name}, false
+		denied := k.OnInvalid == feature.DenyRoute
+		return feature.Problem{Reason: "ignored under this prefix: write " + feature.YettPrefix + k.Name, Denied: denied, Reject: denied}, false
 	case e.Value == "":
 		return p, false
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/yettproxy/yett/annotations/forwarded"
 	"github.com/yettproxy/yett/annotations/guard"
 	"github.com/yettproxy/yett/annotations/headers"
+	"github.com/yettproxy/yett/annotations/jwt"
 	"github.com/yettproxy/yett/annotations/loadbalance"
 	"github.com/yettproxy/yett/annotations/mirror"
 	"github.com/yettproxy/yett/annotations/passthrough"
@@ -73,6 +74,7 @@ func Families() []feature.Family {
 		unsupported.Family,
 		access.Family,
 		basicauth.Family,
+		jwt.Family,
 		extauth.Family,
 		mirror.Family,
 	}
