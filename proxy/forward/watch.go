@@ -4,7 +4,7 @@ package forward
 // needs a goroutine for each request. Instead one goroutine looks, every few milliseconds, at the flights that
 // have been waiting since it last looked, asks the kernel about all their clients with one call of poll(2), and
 // closes the upstream connection of those that are gone, which wakes the flight. Streams that share a
-// connection with others know by themselves (wire.Goner), and those of HTTP/2 say so at once (wire.Alarm, bell.go).
+// connection with others know by themselves (wire.Goner), and those of HTTP/2 and HTTP/3 say so at once (wire.Alarm, bell.go).
 //
 // What a flight that does not wait that long pays is two atomic operations: begin puts a new number into
 // its state, end takes it back. The watch only looks at a number that it has seen before. To touch a flight it

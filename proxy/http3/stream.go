@@ -1,6 +1,7 @@
 package http3
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -39,6 +40,9 @@ type stream struct {
 	interrupted bool
 	aborted     bool
 
+	// silence takes back the alarm that rings when the client goes; nil if there is none.
+	silence func() bool
+
 	body requestBody
 	out  response
 }
@@ -46,7 +50,7 @@ type stream struct {
 var (
 	_ wire.Stream      = (*stream)(nil)
 	_ wire.Interrupter = (*stream)(nil)
-	_ wire.Goner       = (*stream)(nil)
+	_ wire.Alarmer     = (*stream)(nil)
 )
 
 // streams is memory and nothing else.
@@ -116,6 +120,7 @@ func (s *stream) run() (complete bool) {
 
 // release gives the stream back.
 func (s *stream) release() {
+	s.SetAlarm(nil) // quic-go ends the context of every request, also of those that are answered
 	s.x.Reset()
 	clear(s.names)
 	s.body.reset()
@@ -166,6 +171,17 @@ func (s *stream) gone() bool { return s.r.Context().Err() != nil }
 
 // Gone implements wire.Goner.
 func (s *stream) Gone() bool { return s.gone() || s.isAborted() }
+
+// SetAlarm implements wire.Alarmer; with nil nothing rings any more.
+func (s *stream) SetAlarm(a *wire.Alarm) {
+	if s.silence != nil {
+		s.silence()
+	}
+	s.silence = nil
+	if a != nil {
+		s.silence = context.AfterFunc(s.r.Context(), a.Ring)
+	}
+}
 
 // Hijack implements wire.Stream: streams have no connection of their own.
 func (s *stream) Hijack() (net.Conn, []byte, error) {
