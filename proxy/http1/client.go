@@ -32,11 +32,12 @@ type ClientConn struct {
 	upgrading bool
 	sent      int64
 	reused    bool // the connection has carried a response before
+	bulk      bool // the kernel has moved the last response
 
 	// The response.
 	in       []byte
 	inBuf    *largeBuffer
-	tight    *smallBuffer // in, while the client takes nothing
+	tight    *smallBuffer // in, while the client takes nothing, or the kernel is going to move most of the body
 	to       wire.Roomer  // the client, if it says how much it takes; or nil
 	pos, end int
 	interim  int // bytes of interim heads so far

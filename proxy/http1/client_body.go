@@ -23,15 +23,19 @@ const maxTrailerCount = 100
 const trickle = 1 << 10
 
 // lend implements lender. No more is read than the client will take, so that a thousand streams that wait for their clients hold
-// next to nothing: what has not come here waits in the kernel, and then at the upstream.
+// next to nothing: what has not come here waits in the kernel, and then at the upstream. Nor is more than a head read where a response
+// is likely to be as long as the last one, since what is read here is copied twice, and the rest not once.
 func (c *ClientConn) lend() []byte {
 	room := largeSize
 	if c.to != nil {
 		room = c.to.Room()
 	}
-	if room < smallSize {
+	if bulk := c.bulk && c.state == stateHead; bulk || room < smallSize {
 		c.tight = smallBuffers.Get().(*smallBuffer)
-		c.in = c.tight[:trickle]
+		c.in = c.tight[:]
+		if !bulk {
+			c.in = c.in[:trickle]
+		}
 		return c.in
 	}
 	c.inBuf = largeBuffers.Get().(*largeBuffer)
@@ -78,8 +82,8 @@ func (c *ClientConn) fill(limit int) error {
 			c.sent += int64(m)
 			c.dropOut()
 		} else {
-			if c.to != nil {
-				c.dropIn() // how much there is room for is asked each time
+			if c.to != nil || c.tight != nil {
+				c.dropIn() // how much there is room for is asked each time, and a buffer for a head is none for a body
 			}
 			n, err = c.readLent(c, c.in)
 		}

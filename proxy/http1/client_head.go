@@ -201,6 +201,7 @@ func (h *responseHead) checkFraming() error {
 func (c *ClientConn) setFraming(r *wire.Response, method string) {
 	h := &c.head
 	c.keep = h.minor > 0 && !h.close
+	c.bulk = c.bulk && h.lengths == 1 && h.length >= spliceFrom
 	r.Length = wire.Unknown
 	if h.lengths == 1 {
 		r.Length = h.length

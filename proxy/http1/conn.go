@@ -18,6 +18,7 @@ type conn struct {
 	limits *wire.Limits
 	s      *stream // nil while the connection waits
 
+	begun    []byte // of a head, while its client lets us wait for more
 	hijacked bool
 	next     runner // who goes on with the connection, which is not HTTP/1.1
 	preface  []byte // what was read of it
@@ -26,11 +27,17 @@ type conn struct {
 // lend implements lender.
 func (c *conn) lend() []byte {
 	c.s = borrowStream(c)
-	return c.s.in
+	c.s.end = copy(c.s.in, c.begun)
+	return c.s.in[c.s.end:]
 }
 
-// reclaim implements lender.
+// reclaim implements lender. Of a head that has begun it keeps what has come.
 func (c *conn) reclaim() {
+	if s := c.s; s.end > 0 {
+		c.begun = append(c.begun[:0], s.in[:s.end]...)
+		s.pos = s.end
+		s.reset()
+	}
 	c.s.release()
 	c.s = nil
 }
@@ -97,6 +104,7 @@ func (c *conn) readHead() bool {
 		}
 		done, no := s.head.parse(s.in[:s.end])
 		if done {
+			c.begun = nil
 			c.read.fixed, c.read.timeout = 0, int64(c.limits.BodyTimeout)
 			s.pos, s.base = s.head.pos, s.head.pos
 			if no.status != 0 {
@@ -114,13 +122,37 @@ func (c *conn) readHead() bool {
 		if c.read.fixed == 0 && c.limits.HeadTimeout > 0 && s.end > 1 {
 			c.read.fixed = clock() + int64(c.limits.HeadTimeout)
 		}
-		n, err := c.readInto(s.in[s.end:])
+		n, again, err := c.readMore()
+		if s = c.s; again {
+			s.head.reset(&s.x.Request, &s.x.Arena, c.limits, https)
+		}
 		if err != nil {
+			s.head.parse(s.in[:s.end]) // what the log can say about it
 			c.headFailed(err)
 			return false
 		}
 		s.end += n
 	}
+}
+
+// begunSize is the longest beginning of a head that is kept by itself, in bytes.
+const begunSize = 4 << 10
+
+// readMore goes on reading a head that has begun. If it has to wait, only what has come is kept meanwhile, not the memory of a whole
+// exchange, which a client that moves a byte now and then would hold for nothing (S-F7). The head is then parsed again from its start:
+// what that costs is bounded by begunSize.
+func (c *conn) readMore() (n int, again bool, err error) {
+	if c.raw == nil || c.s.end > begunSize {
+		n, err = c.readInto(c.s.in[c.s.end:])
+		return n, false, err
+	}
+	n, err = c.readLent(c, c.s.in[c.s.end:])
+	if c.s == nil {
+		c.lend()
+	}
+	again = len(c.begun) > 0
+	c.begun = c.begun[:0]
+	return n, again, err
 }
 
 // offer gives a connection to the HTTP/2 engine, if its client speaks that, and reports whether it did.

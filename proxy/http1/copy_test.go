@@ -2,8 +2,10 @@ package http1
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -102,4 +104,58 @@ func TestCopyBody(t *testing.T) {
 			t.Errorf("errors are %v", err)
 		}
 	})
+}
+
+// TestResponsesAfterOneThatTheKernelMoved sends responses of all kinds over one connection, after one that was long: the first read of the
+// next one is short then, whoever it is for.
+func TestResponsesAfterOneThatTheKernelMoved(t *testing.T) {
+	const long = 300_000
+	texts := map[string]string{}
+	for name, n := range map[string]int{"long": long, "short": 5, "medium": 20_000, "just long enough": spliceFrom + smallSize} {
+		texts[name] = fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", n, strings.Repeat("x", n))
+	}
+	texts["in chunks"] = fmt.Sprintf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", long, strings.Repeat("x", long))
+	texts["with a long head"] = "HTTP/1.1 200 OK\r\nX-A: " + strings.Repeat("a", 10_000) + "\r\nContent-Length: 200000\r\n\r\n" + strings.Repeat("x", 200_000)
+	for name, text := range texts {
+		for _, roomy := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, room asked for %v", name, roomy), func(t *testing.T) {
+				answers := []string{texts["long"], text, texts["long"], text, text}
+				u := wiretest.NewUpstream(t, func(q *wiretest.Request) wiretest.Answer {
+					i, err := strconv.Atoi(strings.TrimPrefix(q.Target(), "/"))
+					if err != nil {
+						t.Error(err)
+					}
+					return wiretest.Answer{Bytes: answers[i]}
+				})
+				c := dialUpstream(t, u.Addr)
+				r := newRig(t)
+				r.serve = func(x *filter.Exchange) {
+					if roomy {
+						c.For(room(1 << 20))
+					}
+					c.WriteRequest(&x.Request, false)
+					c.FinishRequest(nil)
+					if err := c.ReadResponse(&x.Response, &x.Arena, "GET", 64<<10); err != nil {
+						t.Error(err)
+					}
+					x.Stream.WriteHead(&x.Response)
+					if _, readErr, writeErr := c.CopyBody(x.Stream); readErr != nil || writeErr != nil {
+						t.Error(readErr, writeErr)
+					}
+					x.Stream.Finish(c.Trailers())
+					if !c.Reusable() {
+						t.Error("the connection cannot be used again")
+					}
+					c.Idle()
+				}
+				client := wiretest.Dial(t, r.addr)
+				for i, answer := range answers {
+					client.Send(get(fmt.Sprintf("GET /%d HTTP/1.1", i)))
+					if m := client.Must("GET", 200); len(m.Body) != strings.Count(answer, "x") {
+						t.Fatalf("response %d has %d bytes, want %d", i, len(m.Body), strings.Count(answer, "x"))
+					}
+				}
+			})
+		}
+	}
 }
