@@ -12,7 +12,9 @@ import (
 	"github.com/yettproxy/yett/proxy/upstream"
 )
 
-// Lookup finds the addresses of a name; (*net.Resolver).LookupNetIP is one.
+// Lookup finds the addresses of a name; (*net.Resolver).LookupNetIP is one. It knows what a name means here (search domains, /etc/hosts,
+// nsswitch) and tells no TTL. To learn that we would have to ask name servers ourselves, by rules of our own: so names are looked up at a
+// fixed interval, short enough for those whose TTL is short, and long ones cost a question to a name server that has the answer in its cache.
 type Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
 // Resolver keeps the upstreams of ExternalName Services up to date with DNS. A name that cannot be resolved
