@@ -84,8 +84,8 @@ func TestGRPCSChecksItsEndpoints(t *testing.T) {
 		sslSecret("gate", good.PEM(), &client), sslSecret("stranger", good.PEM(), &stranger))
 	const (
 		fine      = "OK: "
-		untrusted = "Unavailable: 502 Bad Gateway: TLS handshake failed"
-		refused   = "Unavailable: 502 Bad Gateway: connect failed" // TLS 1.3 servers look at certificates after the handshake
+		untrusted = "Unavailable: 502 Bad Gateway: TLS handshake failed" // which TLS 1.2 also says where a certificate is missing
+		refused   = "Unavailable: 502 Bad Gateway: client certificate refused or missing"
 	)
 	tests := []struct {
 		name, service string
@@ -104,7 +104,7 @@ func TestGRPCSChecksItsEndpoints(t *testing.T) {
 		{"shown13", "mutual", []string{"proxy-ssl-secret: gate", "proxy-ssl-protocols: TLSv1.3"}, fine, "", "gate"},
 		{"notshown", "mutual", []string{"proxy-ssl-secret: good"}, untrusted, "", ""},
 		{"notshown13", "mutual", []string{"proxy-ssl-secret: good", "proxy-ssl-protocols: TLSv1.3"}, refused, "", ""},
-		{"wrongshown", "mutual", []string{"proxy-ssl-secret: stranger"}, untrusted, "", ""},
+		{"wrongshown", "mutual", []string{"proxy-ssl-secret: stranger"}, refused, "", ""},
 	}
 	for _, tt := range tests {
 		s.add(ing{name: tt.name, host: tt.name + ".test", paths: []string{"/ Prefix " + tt.service}, notes: append(tt.notes, "backend-protocol: GRPCS")}.String())

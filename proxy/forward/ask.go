@@ -76,7 +76,7 @@ func (s *flight) converse() (failure upstream.Failure, stale bool) {
 		case err != nil && errors.Is(err, wire.ErrStale):
 			return upstream.NoFailure, true
 		case err != nil && errors.Is(err, os.ErrDeadlineExceeded) && s.body.extend(s):
-		case err != nil && broken && !errors.Is(err, wire.ErrRefused):
+		case err != nil && broken && !errors.Is(err, wire.ErrRefused) && !refusesUs(err):
 			return upstream.WriteError, false
 		case err != nil:
 			return s.headFailure(err), false
@@ -127,6 +127,8 @@ func (s *flight) headFailure(err error) upstream.Failure {
 	switch {
 	case errors.Is(err, wire.ErrRefused):
 		return upstream.Refused
+	case refusesUs(err):
+		return upstream.CertificateRefused
 	case errors.As(err, &reset):
 		return upstream.Reset
 	case errors.Is(err, wire.ErrHeadTooLarge):

@@ -83,8 +83,11 @@ func (f *Forwarder) reach(ctx context.Context, to netip.AddrPort, t *transport) 
 	secure := tls.Client(c, t.config)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = c.Close()
-		if failure := dialFailure(err); failure == upstream.ConnectTimeout {
+		switch failure := dialFailure(err); {
+		case failure == upstream.ConnectTimeout:
 			return nil, failure
+		case refusesUs(err):
+			return nil, upstream.CertificateRefused
 		}
 		return nil, upstream.TLSError
 	}

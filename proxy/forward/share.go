@@ -80,6 +80,8 @@ func greet(ctx context.Context, raw net.Conn) (*http2.ClientConn, upstream.Failu
 		return nil, upstream.Unsupported
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, upstream.ConnectTimeout
+	case refusesUs(err):
+		return nil, upstream.CertificateRefused
 	}
 	return nil, upstream.ConnectError
 }

@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
+	"slices"
 	"strings"
 	"sync"
 
@@ -105,7 +107,9 @@ func upstreamTLS(s *ir.UpstreamTLS) (*tls.Config, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read client certificate for upstream: %w", err)
 		}
-		c.Certificates = []tls.Certificate{pair}
+		// It is shown whatever CAs the endpoint names, as nginx does: crypto/tls by itself would show none that those have not issued
+		// directly, and the endpoint could not tell which one it turns down.
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	}
 	if s.Verify {
 		roots := x509.NewCertPool()
@@ -137,6 +141,21 @@ func verify(state *tls.ConnectionState, roots *x509.CertPool, name string, depth
 		}
 	}
 	return fmt.Errorf("verify upstream %q: more than %d intermediate certificates", name, depth)
+}
+
+// certificateAlerts are the alerts by which a server turns down the certificate of its client (RFC 8446 section 6.2): bad, unsupported,
+// revoked, expired, unknown, of an unknown CA, not allowed, and missing.
+var certificateAlerts = [...]tls.AlertError{42, 43, 44, 45, 46, 48, 49, 116}
+
+// refusesUs reports whether an error of a connection is one of those alerts. crypto/tls does not export the type that it puts them into,
+// only one with the same texts.
+func refusesUs(err error) bool {
+	var remote *net.OpError
+	if !errors.As(err, &remote) || remote.Op != "remote error" {
+		return false
+	}
+	text := remote.Err.Error()
+	return slices.ContainsFunc(certificateAlerts[:], func(a tls.AlertError) bool { return a.Error() == text })
 }
 
 // cipherSuites translates an OpenSSL cipher list. Names that crypto/tls does not have and operators are left

@@ -129,22 +129,27 @@ func TestTLSToUpstreams(t *testing.T) {
 	deepCert, deepKey := middle.issue("pod.test")
 	deepCert += middle.pem
 	clientCert, clientKey := ca.issue("proxy.test")
+	const untrusted, refused = "TLS handshake failed", "client certificate refused or missing"
+	strangeCert, strangeKey := other.issue("proxy.test")
 	tests := map[string]struct {
 		settings  ir.UpstreamTLS
 		cert, key string
 		clientCA  string
 		status    int
-		body      string
+		body      string // or the failure
 	}{
 		"nothing is verified and no name is sent": {ir.UpstreamTLS{Name: "pod.test"}, cert, key, "", 200, "sni= client="},
 		"the name is sent":                        {ir.UpstreamTLS{Name: "pod.test", SendName: true}, cert, key, "", 200, "sni=pod.test client="},
 		"verified":                                {ir.UpstreamTLS{Name: "pod.test", Verify: true, Depth: 1, CA: ca.pem}, cert, key, "", 200, "sni= client="},
-		"of another name":                         {ir.UpstreamTLS{Name: "other.test", Verify: true, Depth: 1, CA: ca.pem}, cert, key, "", 502, ""},
-		"of another CA":                           {ir.UpstreamTLS{Name: "pod.test", Verify: true, Depth: 1, CA: other.pem}, cert, key, "", 502, ""},
+		"of another name":                         {ir.UpstreamTLS{Name: "other.test", Verify: true, Depth: 1, CA: ca.pem}, cert, key, "", 502, untrusted},
+		"of another CA":                           {ir.UpstreamTLS{Name: "pod.test", Verify: true, Depth: 1, CA: other.pem}, cert, key, "", 502, untrusted},
 		"one level deep":                          {ir.UpstreamTLS{Name: "pod.test", Verify: true, Depth: 1, CA: ca.pem}, deepCert, deepKey, "", 200, "sni= client="},
-		"too deep":                                {ir.UpstreamTLS{Name: "pod.test", Verify: true, CA: ca.pem}, deepCert, deepKey, "", 502, ""},
+		"too deep":                                {ir.UpstreamTLS{Name: "pod.test", Verify: true, CA: ca.pem}, deepCert, deepKey, "", 502, untrusted},
 		"with a client certificate":               {ir.UpstreamTLS{Certificate: clientCert, Key: clientKey}, cert, key, ca.pem, 200, "sni= client=proxy.test"},
-		"without the one that is wanted":          {ir.UpstreamTLS{MaxVersion: tls.VersionTLS12}, cert, key, ca.pem, 502, ""},
+		"without the one that is wanted":          {ir.UpstreamTLS{}, cert, key, ca.pem, 502, refused},
+		"without it in TLS 1.2, which has no word for that": {ir.UpstreamTLS{MaxVersion: tls.VersionTLS12}, cert, key, ca.pem, 502, untrusted},
+		"with one of another CA in TLS 1.2":                 {ir.UpstreamTLS{MaxVersion: tls.VersionTLS12, Certificate: strangeCert, Key: strangeKey}, cert, key, ca.pem, 502, refused},
+		"with one of another CA":                            {ir.UpstreamTLS{Certificate: strangeCert, Key: strangeKey}, cert, key, ca.pem, 502, refused},
 		"with versions and ciphers": {
 			ir.UpstreamTLS{MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12, Ciphers: "!aNULL:ECDHE-ECDSA-AES128-GCM-SHA256"}, cert, key, "", 200, "sni= client=",
 		},
@@ -160,8 +165,8 @@ func TestTLSToUpstreams(t *testing.T) {
 				if got.StatusCode != tt.status || tt.status == 200 && got.body != tt.body {
 					t.Errorf("got %s, want %d %q", describe(got), tt.status, tt.body)
 				}
-				if rec := r.record(); tt.status == 502 && rec.Attempts[0].Failure != upstream.TLSError {
-					t.Errorf("attempts %s", statuses(rec))
+				if rec := r.record(); tt.status == 502 && rec.Attempts[0].Failure.String() != tt.body {
+					t.Errorf("attempts %s, want %s", statuses(rec), tt.body)
 				}
 			}
 			if n := conns.Load(); tt.status == 200 && n != 1 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +35,9 @@ var ErrNotHTTP2 = errors.New("greet upstream: it does not speak HTTP/2")
 type ClientConn struct {
 	peer
 	scheme string
-	head   responseParser // only for the goroutine that reads
+	// head and readErr, the error of the last read, are only for the goroutine that reads.
+	head    responseParser
+	readErr error
 
 	// ready is closed when the upstream has said what it grants, or the connection has ended.
 	ready chan struct{}
@@ -171,6 +174,7 @@ func (c *ClientConn) Read(p []byte) (int, error) {
 	if n > 0 {
 		c.heard.Store(clock())
 	}
+	c.readErr = err
 	return n, err
 }
 
@@ -229,8 +233,12 @@ func (c *ClientConn) dropLocked(why error) {
 
 // finish ends the goroutine that reads.
 func (c *ClientConn) finish() {
+	why := io.ErrUnexpectedEOF
+	if err := c.readErr; err != nil && err != io.EOF && !os.IsTimeout(err) { // a time-out is our own waking of the reader
+		why = fmt.Errorf("%w: %w", why, err)
+	}
 	c.mu.Lock()
-	c.dropLocked(io.ErrUnexpectedEOF)
+	c.dropLocked(why)
 	if c.out.writing {
 		c.cut()
 	}

@@ -15,6 +15,8 @@ const (
 	ConnectError
 	// TLSError: the TLS handshake went wrong, or the certificate is not the one that is wanted.
 	TLSError
+	// CertificateRefused: it would not have our certificate, or wanted one and got none. Under TLS 1.3 it says so in place of its answer.
+	CertificateRefused
 	// WriteError: the connection broke while the request was sent.
 	WriteError
 	// SendTimeout: it did not take the request in time.
@@ -44,6 +46,7 @@ const (
 func (f Failure) String() string {
 	return [...]string{
 		"", "connection refused", "connect timed out", "connect failed", "TLS handshake failed",
+		"client certificate refused or missing",
 		"connection broke while sending the request", "sending the request timed out",
 		"connection broke before a response", "waiting for the response timed out", "malformed response",
 		"response head too large", "response cut short", "protocol not supported", "request cannot be sent as it is",
