@@ -153,6 +153,7 @@ func TestCompatTokens(t *testing.T) {
 	}
 	s.logged("jwt-jwks-secret", "there is no Secret", "nobody")
 	s.logged("jwt-jwks-uri", "write https://")
+	s.logged("fetch keys from", dead.url, "it answers 500")
 
 	// The issuer goes away, Ingresses come and go, keys that are there stay.
 	asked := issuer.asked.Load()

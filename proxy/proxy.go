@@ -171,8 +171,8 @@ func (p *Proxy) Apply(cfg *ir.Config) []Problem {
 	p.state.Advance()
 	p.options.Metrics.Advance()
 	table, routeProblems := route.Compile(cfg, &route.Env{
-		Registry: p.registry, State: p.state, Metrics: p.options.Metrics, HTTP: p.options.Client, Copies: &p.copies, Context: p.ctx,
-		Forwarder: p.forwarder,
+		Registry: p.registry, State: p.state, Metrics: p.options.Metrics, HTTP: p.options.Client, Errors: p.options.Errors,
+		Copies: &p.copies, Context: p.ctx, Forwarder: p.forwarder,
 	})
 	for _, r := range routeProblems {
 		problems = append(problems, Problem{Origin: r.Origin, Reason: r.Reason})

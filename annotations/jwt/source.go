@@ -39,6 +39,8 @@ type source struct {
 	url  string // "" for keys that were given
 	http http.RoundTripper
 	ctx  context.Context
+	// errors is told why keys cannot be fetched; nil for nobody.
+	errors func(error)
 
 	// last are the last good keys, nil before there are any; until is how long they are good, due when they are fetched next, both
 	// in nanoseconds since 1970.
@@ -51,6 +53,8 @@ type source struct {
 	// began is when the last fetch began; running is closed at the end of the one under way, nil for none.
 	began   time.Time
 	running chan struct{}
+	// told is the error that was told last, "" after a success: it is not repeated every few seconds.
+	told string
 }
 
 // given returns a source of keys that never change.
@@ -137,6 +141,21 @@ func (s *source) run(now time.Time) {
 	defer s.mu.Unlock()
 	close(s.running)
 	s.running = nil
+	s.tell(err)
+}
+
+// tell says what is wrong with a fetch, if it is something new and the process goes on.
+func (s *source) tell(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if s.told == text || s.ctx.Err() != nil {
+		return
+	}
+	if s.told = text; text != "" && s.errors != nil {
+		s.errors(err)
+	}
 }
 
 var errStatus = errors.New("want 200 and a key set")

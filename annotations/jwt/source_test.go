@@ -2,11 +2,11 @@ package jwt
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -315,11 +315,23 @@ func TestRequestsForKeys(t *testing.T) {
 	}
 }
 
-// TestErrorsOfSourcesSayWhatHappened asks directly.
-func TestErrorsOfSourcesSayWhatHappened(t *testing.T) {
-	p := publish(t, down)
-	s := &source{url: p.URL, http: http.DefaultTransport, ctx: t.Context()}
-	if _, err := s.download(); err == nil || err.Error() != fmt.Sprintf("fetch keys from %q: it answers 500: want 200 and a key set", p.URL) {
-		t.Errorf("%v", err)
+// TestFailuresAreToldOnce has a server that is broken, then gone, then back.
+func TestFailuresAreToldOnce(t *testing.T) {
+	var told []string
+	inFakeTime(t, down, func(t *testing.T, c *clocked) {
+		c.source.errors = func(err error) { told = append(told, err.Error()) }
+		token := signed("ES256", good(""))
+		for _, answer := range []http.HandlerFunc{down, down, text("<html>"), text(usual()), down} {
+			c.say(answer)
+			time.Sleep(freshFor)
+			c.gate.ask(bearer(token))
+			synctest.Wait()
+		}
+	})
+	if want := []string{
+		`read keys from "https://issuer.test/keys": it is not JSON in UTF-8`,
+		`fetch keys from "https://issuer.test/keys": it answers 500: want 200 and a key set`,
+	}; !slices.Equal(told, want) {
+		t.Errorf("%q, want %q", told, want)
 	}
 }

@@ -124,7 +124,7 @@ func (s Spec) source(env *filter.Env) (*source, error) {
 		return nil, errNoHTTP
 	}
 	return filter.StateFor(env.State, sourceKey{s.URL}, func() *source {
-		return &source{url: s.URL, http: env.HTTP, ctx: env.Context}
+		return &source{url: s.URL, http: env.HTTP, ctx: env.Context, errors: env.Errors}
 	}), nil
 }
 

@@ -89,7 +89,7 @@ func newGate(o *options, log logr.Logger, identity observe.Options, accessLog io
 	p, err := proxy.New(proxy.Options{
 		HTTP: bind(o.bindAddresses, o.httpPort), HTTPS: bind(o.bindAddresses, o.httpsPort), HTTP3: o.http3,
 		StreamHosts: o.bindAddresses, HealthPath: o.healthPath, Metrics: requests, Log: accessLog, Client: newClient(allowLoopback),
-		Errors: func(err error) { log.Error(err, "listener") },
+		Errors: func(err error) { log.Error(err, "proxy") },
 	})
 	if err != nil {
 		health.server.Close()

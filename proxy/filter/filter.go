@@ -99,6 +99,8 @@ type Env struct {
 	// HTTP sends requests of the proxy's own, such as those to an authorization service. It never follows
 	// redirects. The context is that of the exchange.
 	HTTP http.RoundTripper
+	// Errors is told of what goes wrong beside single requests, such as keys that cannot be fetched; nil for nobody.
+	Errors func(error)
 	// Copies counts what is sent to mirrors; it may be nil.
 	Copies *Copies
 	// Context ends when the proxy stops.

@@ -121,7 +121,7 @@ func (c *compiler) filters(r *Route, spec *ir.Route, tls bool) {
 	slices.SortStableFunc(specs, func(a, b filter.Spec) int { return int(a.Phase()) - int(b.Phase()) })
 	env := &filter.Env{
 		Route: &r.Origin, HostHasTLS: tls, HTTPSPort: c.settings.Redirect.HTTPSPort,
-		State: c.env.State, HTTP: c.env.HTTP, Copies: c.env.Copies, Context: c.env.Context,
+		State: c.env.State, HTTP: c.env.HTTP, Errors: c.env.Errors, Copies: c.env.Copies, Context: c.env.Context,
 	}
 	list := make([]filter.Filter, 0, len(specs))
 	failed := false

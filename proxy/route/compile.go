@@ -27,6 +27,8 @@ type Env struct {
 	Metrics *observe.Metrics
 	// HTTP sends requests of the filters' own.
 	HTTP http.RoundTripper
+	// Errors is told of what goes wrong with filters beside single requests; nil for nobody.
+	Errors func(error)
 	// Copies counts what filters send to mirrors.
 	Copies *filter.Copies
 	// Forwarder compiles how the requests of routes are forwarded; nil leaves routes without a Plan.
