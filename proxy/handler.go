@@ -8,6 +8,7 @@ import (
 	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/forward"
 	"github.com/yettproxy/yett/proxy/route"
+	"github.com/yettproxy/yett/proxy/upstream"
 	"github.com/yettproxy/yett/proxy/wire"
 )
 
@@ -25,16 +26,7 @@ func (p *Proxy) ServeExchange(x *filter.Exchange) {
 	if m.Route != nil {
 		x.Route = &m.Route.Origin
 	}
-	switch {
-	case s.settings.block != nil && s.settings.block.blocks(x.Client, &x.Request):
-		x.Reply(403)
-	case m.GaveUp:
-		x.Reply(500)
-	case m.Host != nil && m.Host.Guard != nil && m.Host.Deny == 0 && !m.Host.Guard.Admit(x):
-	case p.answerForHost(x, s, &m):
-	case m.Route.Deny != 0:
-		x.Reply(m.Route.Deny)
-	default:
+	if p.turnAway(x, s, &m) == byNobody {
 		d.run(x)
 	}
 	if x.Local && x.Response.Status != 0 && !d.responded {
@@ -43,37 +35,6 @@ func (p *Proxy) ServeExchange(x *filter.Exchange) {
 	d.finish(x)
 	*d = disposition{}
 	p.dispositions.Put(d)
-}
-
-// answerForHost answers what a host decides before any of its routes: denial, redirects of the whole
-// host, the path nobody claimed, the missing slash.
-func (p *Proxy) answerForHost(x *filter.Exchange, s *snapshot, m *route.Match) bool {
-	if h := m.Host; h != nil {
-		switch {
-		case h.Deny != 0:
-			x.Reply(h.Deny)
-			return true
-		case h.RedirectHost != "":
-			x.RedirectTo(h.RedirectCode, hostRedirect(x, h.RedirectHost))
-			return true
-		case h.AppRoot != "" && x.Request.Path == "/":
-			x.RedirectTo(302, rootRedirect(x, h.AppRoot, s.settings.redirect.Relative))
-			return true
-		}
-	}
-	switch {
-	case x.Request.Path == p.options.HealthPath && (m.Host == nil || m.Host.Name == "") &&
-		(m.Route == nil || m.Route.Path != p.options.HealthPath): // a rule for that very path goes first
-		x.ReplyText(200, "text/plain", "")
-		return true
-	case m.Route == nil:
-		x.Reply(404)
-		return true
-	case m.Slash:
-		x.RedirectTo(301, slashRedirect(x, m.Route))
-		return true
-	}
-	return false
 }
 
 // disposition is what is decided about one exchange while it runs. It comes from a pool: as the
@@ -102,20 +63,32 @@ func (d *disposition) run(x *filter.Exchange) {
 		}
 		d.passed++
 	}
-	if x.Conn.TLS == nil && d.needsTLS() {
-		x.Reply(403)
+	if d.refuseCleartext(x) {
 		return
 	}
 	u, canary := r.Split.Choose(x)
+	if u = d.aim(x, u, canary); u == nil {
+		if d.explains(x) {
+			d.explain(x)
+		}
+		return
+	}
+	d.proxy.forwarder.Do(x, r.Plan, u, d)
+	if d.explains(x) && !d.responded && !x.ClientGone {
+		d.explain(x)
+	}
+}
+
+// aim makes the exchange ready to be forwarded to u and returns where it goes, which is the default backend while u has no endpoint.
+// It returns nil if there is nowhere to go; the answer is in x then.
+func (d *disposition) aim(x *filter.Exchange, u *upstream.Upstream, canary bool) *upstream.Upstream {
+	r := d.route
 	if canary {
 		x.Canary = r.Split.CanaryName()
 	}
 	if u == nil {
 		x.Reply(r.Missing)
-		if d.explains(x) {
-			d.explain(x)
-		}
-		return
+		return nil
 	}
 	if !u.Ready() && r.Default != nil {
 		u = r.Default
@@ -126,10 +99,16 @@ func (d *disposition) run(x *filter.Exchange) {
 	if x.UpstreamHost == "" && r.Plan.Host == nil && x.ForwardedHost != x.Request.Authority {
 		x.UpstreamHost = x.ForwardedHost // nginx: $best_http_host
 	}
-	d.proxy.forwarder.Do(x, r.Plan, u, d)
-	if d.explains(x) && !d.responded && !x.ClientGone {
-		d.explain(x)
+	return u
+}
+
+// refuseCleartext answers a request in cleartext that must not reach the upstream, and reports whether it has.
+func (d *disposition) refuseCleartext(x *filter.Exchange) bool {
+	if x.Conn.TLS != nil || !d.needsTLS() {
+		return false
 	}
+	x.Reply(403)
+	return true
 }
 
 // needsTLS reports whether a request in cleartext must not reach the upstream, since the host asks for certificates and
@@ -221,67 +200,4 @@ func (d *disposition) finish(x *filter.Exchange) {
 		d.proxy.unmatched.Observe(x)
 	}
 	d.proxy.log.Log(x, d.snapshot.settings.log)
-}
-
-// hostRedirect is the Location of from-to-www-redirect: the other name, always with the port, and the
-// raw URI less one trailing slash, as ingress-nginx writes it.
-func hostRedirect(x *filter.Exchange, host string) string {
-	return x.Arena.Concat(x.Scheme, "://", host, ":", x.ForwardedPort, strings.TrimSuffix(x.Request.Target, "/"))
-}
-
-// rootRedirect is the Location of app-root: scheme of the connection and Host field as sent.
-func rootRedirect(x *filter.Exchange, root string, relative bool) string {
-	if relative {
-		return root
-	}
-	scheme := "http"
-	if x.Conn.TLS != nil {
-		scheme = "https"
-	}
-	slash := ""
-	if !strings.HasPrefix(root, "/") {
-		slash = "/"
-	}
-	return x.Arena.Concat(scheme, "://", x.Request.Authority, slash, root)
-}
-
-// slashRedirect is the Location of the automatic redirect from /foo to /foo/: the path of the route, which
-// is the request's plus the slash, and the query.
-func slashRedirect(x *filter.Exchange, r *route.Route) string {
-	query, mark := x.Request.Query, ""
-	if strings.IndexByte(x.Request.Target, '?') >= 0 {
-		mark = "?"
-	}
-	path := escapedPath(x, r.Path)
-	if r.Policy.RelativeRedirects || x.Request.Host == "" {
-		return x.Arena.Concat(path, mark, query)
-	}
-	port, colon := "", ""
-	if r.Policy.PortInRedirects && !(x.Scheme == "https" && x.ForwardedPort == "443") && !(x.Scheme == "http" && x.ForwardedPort == "80") {
-		port, colon = x.ForwardedPort, ":"
-	}
-	return x.Arena.Concat(x.Scheme, "://", x.Request.Host, colon, port, path, mark, query)
-}
-
-// escapedPath returns the path of a rule, which is text as it is matched, as it stands in a URI: with the bytes
-// percent-encoded that nginx encodes.
-func escapedPath(x *filter.Exchange, path string) string {
-	const digits, odd = "0123456789ABCDEF", " \"#%<>?\\^`{|}"
-	plain := func(c byte) bool { return c > ' ' && c < 0x7f && strings.IndexByte(odd, c) < 0 }
-	n := 0
-	for n < len(path) && plain(path[n]) {
-		n++
-	}
-	if n == len(path) {
-		return path
-	}
-	b := append(x.Arena.Begin(), path[:n]...)
-	for _, c := range []byte(path[n:]) {
-		if plain(c) {
-			b = append(b, c)
-		} else {
-			b = append(b, '%', digits[c>>4], digits[c&15])
-		}
-	}
-	return x.Arena.End(b)
 }

@@ -47,6 +47,9 @@ type Options struct {
 	Errors func(error)
 	// MaxConnections is how many client connections may be open at once; 0 for no limit.
 	MaxConnections int
+	// rehearse keeps the proxy from opening anything that a configuration asks for, ports and log files, and makes tables that
+	// explain themselves.
+	rehearse bool
 }
 
 // snapshot is everything about the configuration that a request reads. It is immutable.
@@ -172,7 +175,7 @@ func (p *Proxy) Apply(cfg *ir.Config) []Problem {
 	p.options.Metrics.Advance()
 	table, routeProblems := route.Compile(cfg, &route.Env{
 		Registry: p.registry, State: p.state, Metrics: p.options.Metrics, HTTP: p.options.Client, Errors: p.options.Errors,
-		Copies: &p.copies, Context: p.ctx, Forwarder: p.forwarder,
+		Copies: &p.copies, Context: p.ctx, Forwarder: p.forwarder, Explain: p.options.rehearse,
 	})
 	for _, r := range routeProblems {
 		problems = append(problems, Problem{Origin: r.Origin, Reason: r.Reason})
@@ -185,9 +188,6 @@ func (p *Proxy) Apply(cfg *ir.Config) []Problem {
 		problems = append(problems, Problem{Reason: err.Error()})
 	}
 	p.lastGood = s
-	if err := p.sink.use(cfg.Settings.Log.Path); err != nil {
-		problems = append(problems, Problem{Reason: err.Error()})
-	}
 	p.configureUpstreams(cfg)
 	p.current.Store(&snapshot{
 		table: table, settings: s, limits: cfg.Settings.Limits,
@@ -197,12 +197,24 @@ func (p *Proxy) Apply(cfg *ir.Config) []Problem {
 	p.listener.Configure(listen.Policy{
 		ProxyProtocol: s.trust.settings.ProxyProtocol, HeaderTimeout: s.trust.settings.ProxyTimeout, Trusted: s.trust.trusts,
 	})
-	for _, err := range p.applyStreams(cfg, s.trust) {
-		problems = append(problems, Problem{Reason: err.Error()})
+	if !p.options.rehearse {
+		problems = append(problems, p.open(cfg, s.trust)...)
 	}
 	p.registry.Sweep(func(k upstream.Key) bool { return p.upstreams[k] })
 	p.state.Sweep()
 	p.options.Metrics.Sweep()
+	return problems
+}
+
+// open opens what a configuration asks for beside routes: ports of TCP and UDP services, and log files.
+func (p *Proxy) open(cfg *ir.Config, t *trust) (problems []Problem) {
+	errs := p.applyStreams(cfg, t)
+	if err := p.sink.use(cfg.Settings.Log.Path); err != nil {
+		errs = append(errs, err)
+	}
+	for _, err := range errs {
+		problems = append(problems, Problem{Reason: err.Error()})
+	}
 	return problems
 }
 

@@ -59,28 +59,15 @@ type options struct {
 	webhook                    webhookOptions
 }
 
-// addServing adds the flags that both commands have.
+// addServing adds the flags of the commands that serve.
 func (o *options) addServing(f *pflag.FlagSet) {
-	f.StringVar(&o.ingressClass, "ingress-class", "nginx", "name of the class in the annotation kubernetes.io/ingress.class, and of the IngressClass with --ingress-class-by-name")
-	f.StringVar(&o.controllerClass, "controller-class", "k8s.io/ingress-nginx", "spec.controller of the IngressClasses that are ours")
-	f.BoolVar(&o.withoutClass, "watch-ingress-without-class", false, "also serve Ingresses that name no class")
-	f.BoolVar(&o.classByName, "ingress-class-by-name", false, "also serve IngressClasses by their name")
-	f.StringVar(&o.annotationsPrefix, "annotations-prefix", "nginx.ingress.kubernetes.io", "prefix of the annotations; yett.ingress.kubernetes.io is always understood too")
-	f.StringVar(&o.configMap, "configmap", "", "namespace/name of the ConfigMap with global settings")
-	f.BoolVar(&o.passthrough, "enable-ssl-passthrough", false, "let Ingresses have TLS connections passed through unopened (annotation ssl-passthrough)")
-	f.StringVar(&o.tcpServices, "tcp-services-configmap", "", "namespace/name of the ConfigMap of TCP ports that are handed to Services")
-	f.StringVar(&o.udpServices, "udp-services-configmap", "", "namespace/name of the ConfigMap of UDP ports that are handed to Services")
-	f.StringVar(&o.defaultBackend, "default-backend-service", "", "namespace/name of the Service for requests that no rule matches")
-	f.StringVar(&o.defaultCertificate, "default-ssl-certificate", "", "namespace/name of the TLS Secret shown where no other fits")
-	f.BoolVar(&o.disableCatchAll, "disable-catch-all", false, "ignore Ingresses with a defaultBackend")
-	f.BoolVar(&o.disableExternalName, "disable-svc-external-name", false, "do not resolve Services of type ExternalName")
+	o.addMeaning(f)
 	f.StringSliceVar(&o.bindAddresses, "bind-address", nil, "addresses to listen on; all by default")
 	f.IntVar(&o.httpPort, "http-port", 80, "port for HTTP; 0 for any free one")
 	f.IntVar(&o.httpsPort, "https-port", 443, "port for HTTPS; 0 for any free one")
 	f.BoolVar(&o.http3, "enable-http3", false, "also speak HTTP/3, on the UDP port of the https port, and tell clients so (Alt-Svc)")
 	f.IntVar(&o.healthPort, "healthz-port", 10254, "port for /healthz, /readyz and /metrics; 0 for any free one")
 	f.StringVar(&o.healthHost, "healthz-host", "", "address for the health port; all by default")
-	f.StringVar(&o.healthPath, "health-check-path", "/healthz", "path of the health check, on the health port and on the catch-all host")
 	f.Var(secondsValue{&o.shutdownGrace}, "shutdown-grace-period", "time between failing readiness and refusing connections; seconds, or with a unit")
 	f.IntVarP(&o.verbosity, "v", "v", 0, "log verbosity")
 	f.BoolVar(&o.metrics, "enable-metrics", true, "export request metrics")
@@ -96,6 +83,24 @@ func (o *options) addServing(f *pflag.FlagSet) {
 	f.BoolVar(&o.profiling, "profiling", true, "serve pprof on the profiler port")
 	f.StringVar(&o.profilerHost, "profiler-address", "127.0.0.1", "address of the profiler")
 	f.IntVar(&o.profilerPort, "profiler-port", 10245, "port of the profiler; taken only if it is free")
+}
+
+// addMeaning adds the flags that say what objects mean, for all commands that read any.
+func (o *options) addMeaning(f *pflag.FlagSet) {
+	f.StringVar(&o.ingressClass, "ingress-class", "nginx", "name of the class in the annotation kubernetes.io/ingress.class, and of the IngressClass with --ingress-class-by-name")
+	f.StringVar(&o.controllerClass, "controller-class", "k8s.io/ingress-nginx", "spec.controller of the IngressClasses that are ours")
+	f.BoolVar(&o.withoutClass, "watch-ingress-without-class", false, "also serve Ingresses that name no class")
+	f.BoolVar(&o.classByName, "ingress-class-by-name", false, "also serve IngressClasses by their name")
+	f.StringVar(&o.annotationsPrefix, "annotations-prefix", "nginx.ingress.kubernetes.io", "prefix of the annotations; yett.ingress.kubernetes.io is always understood too")
+	f.StringVar(&o.configMap, "configmap", "", "namespace/name of the ConfigMap with global settings")
+	f.BoolVar(&o.passthrough, "enable-ssl-passthrough", false, "let Ingresses have TLS connections passed through unopened (annotation ssl-passthrough)")
+	f.StringVar(&o.tcpServices, "tcp-services-configmap", "", "namespace/name of the ConfigMap of TCP ports that are handed to Services")
+	f.StringVar(&o.udpServices, "udp-services-configmap", "", "namespace/name of the ConfigMap of UDP ports that are handed to Services")
+	f.StringVar(&o.defaultBackend, "default-backend-service", "", "namespace/name of the Service for requests that no rule matches")
+	f.StringVar(&o.defaultCertificate, "default-ssl-certificate", "", "namespace/name of the TLS Secret shown where no other fits")
+	f.BoolVar(&o.disableCatchAll, "disable-catch-all", false, "ignore Ingresses with a defaultBackend")
+	f.BoolVar(&o.disableExternalName, "disable-svc-external-name", false, "do not resolve Services of type ExternalName")
+	f.StringVar(&o.healthPath, "health-check-path", "/healthz", "path of the health check, on the health port and on the catch-all host")
 }
 
 // addCluster adds the flags of `yett controller`.

@@ -38,7 +38,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newController(), newServe(), newDemo(), newVersion(), newWaitShutdown(), newDefaultBackend(), newLayout(), newSelftest())
+	root.AddCommand(newController(), newServe(), newDemo(), newExplain(), newRoutes(), newLint(), newVersion(), newWaitShutdown(), newDefaultBackend(), newLayout(), newSelftest())
 	return root
 }
 

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -15,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/yettproxy/yett/controllers/store"
+	"github.com/yettproxy/yett/controllers/translate"
 	"github.com/yettproxy/yett/proxy/observe"
 )
 
@@ -32,18 +35,20 @@ func newServe() *cobra.Command {
 			"--ingress-class counts as ours, and a ConfigMap called ingress-nginx-controller is read without --configmap.",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if paths = append(paths, args...); len(paths) == 0 {
-				return fmt.Errorf("no manifests: give --manifests with files or folders")
-			}
-			return runServe(cmd.Context(), cmd, o, paths, nil)
+			return runServe(cmd.Context(), cmd, o, append(paths, args...), nil)
 		},
 	}
 	o.addServing(cmd.Flags())
 	addAccepted(cmd.Flags())
-	without := cmd.Flags().Lookup("watch-ingress-without-class")
-	without.DefValue, o.withoutClass = "true", true
-	cmd.Flags().StringSliceVar(&paths, "manifests", nil, "files or folders with manifests; may be given several times")
+	addManifests(cmd.Flags(), o, &paths)
 	return cmd
+}
+
+// addManifests adds the flag that names manifests, and the defaults of the others that go with it.
+func addManifests(f *pflag.FlagSet, o *options, paths *[]string) {
+	without := f.Lookup("watch-ingress-without-class")
+	without.DefValue, o.withoutClass = "true", true
+	f.StringSliceVar(paths, "manifests", nil, "files or folders with manifests; may be given several times")
 }
 
 // runServe serves manifests until the context ends.
@@ -53,10 +58,8 @@ func runServe(ctx context.Context, cmd *cobra.Command, o *options, paths []strin
 		return err
 	}
 	warnAccepted(cmd.Flags(), log)
-	for _, p := range paths {
-		if _, err := os.Stat(p); err != nil {
-			return fmt.Errorf("read manifests: %w", err)
-		}
+	if err := checkPaths(paths); err != nil {
+		return err
 	}
 	g, err := newGate(o, log, observe.Options{}, os.Stdout, true)
 	if err != nil {
@@ -68,6 +71,19 @@ func runServe(ctx context.Context, cmd *cobra.Command, o *options, paths []strin
 	group.Go(func() error { return source.files.Watch(ctx, func() { source.publish(ctx) }) })
 	group.Go(func() error { return g.serve(ctx, source.first, started) })
 	return group.Wait()
+}
+
+// checkPaths finds files and folders that are not there.
+func checkPaths(paths []string) error {
+	if len(paths) == 0 {
+		return errors.New("no manifests: give --manifests with files or folders")
+	}
+	for _, p := range paths {
+		if _, err := os.Stat(p); err != nil {
+			return fmt.Errorf("read manifests: %w", err)
+		}
+	}
+	return nil
 }
 
 // fileSource publishes manifest files.
@@ -88,7 +104,7 @@ func (s *fileSource) publish(ctx context.Context) {
 		return
 	}
 	snapshot := store.NewSnapshot(complete(s.gate.options, objects))
-	s.gate.adoptConfigMap(snapshot)
+	adoptConfigMap(s.gate.options, &s.gate.publisher.Options, snapshot)
 	if err := s.gate.publisher.Publish(ctx, snapshot, snapshot, true); err != nil {
 		s.log.Error(err, "not published")
 		return
@@ -116,8 +132,8 @@ const configMapName = "ingress-nginx-controller"
 
 // adoptConfigMap reads the ConfigMap of ingress-nginx's chart if the manifests have one and no flag names
 // another.
-func (g *gate) adoptConfigMap(s *store.Snapshot) {
-	if g.options.configMap != "" {
+func adoptConfigMap(o *options, t *translate.Options, s *store.Snapshot) {
+	if o.configMap != "" {
 		return
 	}
 	var found *corev1.ConfigMap
@@ -126,8 +142,8 @@ func (g *gate) adoptConfigMap(s *store.Snapshot) {
 			found = m
 		}
 	}
-	g.publisher.Options.ConfigMap = client.ObjectKey{}
+	t.ConfigMap = client.ObjectKey{}
 	if found != nil {
-		g.publisher.Options.ConfigMap = client.ObjectKeyFromObject(found)
+		t.ConfigMap = client.ObjectKeyFromObject(found)
 	}
 }

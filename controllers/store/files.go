@@ -25,14 +25,14 @@ type Files struct {
 	good map[string]*Manifest
 	// seen is the text that was last looked at, so that each mistake is named once.
 	seen map[string]string
-	// bad are the files whose present text was refused.
-	bad map[string]bool
+	// bad are the files whose present text was refused, and why.
+	bad map[string]error
 }
 
 // NewFiles returns a source that reads the named files, and the .yaml, .yml and .json files of the named
 // folders and their sub-folders.
 func NewFiles(log logr.Logger, paths ...string) *Files {
-	return &Files{paths: paths, log: log, good: map[string]*Manifest{}, seen: map[string]string{}, bad: map[string]bool{}}
+	return &Files{paths: paths, log: log, good: map[string]*Manifest{}, seen: map[string]string{}, bad: map[string]error{}}
 }
 
 // Read returns all objects as they stand, in the order of the file names, and whether any text changed
@@ -55,7 +55,7 @@ func (f *Files) Read() (objects []client.Object, changed bool, bad int) {
 			f.seen[file] = string(text)
 			f.parse(file, text)
 		}
-		if f.bad[file] {
+		if f.bad[file] != nil {
 			bad++
 		}
 	}
@@ -73,8 +73,7 @@ func (f *Files) Read() (objects []client.Object, changed bool, bad int) {
 // parse takes the new text of a file over if it is good.
 func (f *Files) parse(file string, text []byte) {
 	m, err := ParseManifest(file, text)
-	f.bad[file] = err != nil
-	if err != nil {
+	if f.bad[file] = err; err != nil {
 		f.log.Error(err, "manifest refused; its last good content stays in use", "file", file)
 		return
 	}

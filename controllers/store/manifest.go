@@ -42,6 +42,8 @@ func (e *ManifestError) Error() string {
 // Manifest is what one file holds.
 type Manifest struct {
 	Objects []client.Object
+	// Lines are where the documents of Objects begin, 1-based.
+	Lines []int
 	// Ignored counts the objects of kinds that the proxy has nothing to do with, by kind.
 	Ignored map[string]int
 	// Warnings are mistakes that an API server would only warn about: unknown fields.
@@ -146,7 +148,7 @@ func (man *Manifest) add(file string, doc document) error {
 		return &ManifestError{file, doc.line, kind.Kind + " without metadata.name"}
 	}
 	complete(object, doc.text)
-	man.Objects = append(man.Objects, object)
+	man.Objects, man.Lines = append(man.Objects, object), append(man.Lines, doc.line)
 	return nil
 }
 

@@ -13,6 +13,10 @@ var httpAllowed = map[string]string{
 	"proxy/filter http.RoundTripper": "Env.HTTP sends requests of the proxy's own",
 	"proxy/route http.RoundTripper":  "hands Env.HTTP to filters",
 	"proxy http.RoundTripper":        "is given Env.HTTP",
+	"proxy http.Request":             "what filters ask of a Rehearsal instead of somebody else",
+	"proxy http.Response":            "likewise, what it answers",
+	"proxy http.Header":              "likewise",
+	"proxy http.NoBody":              "likewise",
 
 	"proxy/http3 http.Request":            "what quic-go hands over; parse makes a wire.Request of it",
 	"proxy/http3 http.ResponseWriter":     "likewise; response.go writes through it",

@@ -103,20 +103,7 @@ func (s *flight) release(whole bool) {
 
 // run takes the exchange to its end: see Forwarder.Do.
 func (s *flight) run() {
-	x, policy := s.x, s.plan.Policy
-	switch {
-	case s.plan.unsupported:
-		a := x.Attempt()
-		a.Failure, a.Status = upstream.Unsupported, upstream.Unsupported.Status()
-		x.Reply(a.Status)
-		return
-	case s.plan.shared && s.refuseGRPC():
-		return
-	case policy.MaxBody > 0 && x.Request.Length > policy.MaxBody:
-		x.Reply(413)
-		return
-	case !s.upstream.Ready():
-		x.Reply(503)
+	if s.refuse() {
 		return
 	}
 	if !s.body.begin(s) {
@@ -126,6 +113,27 @@ func (s *flight) run() {
 	s.compose()
 	for s.try() {
 	}
+}
+
+// refuse answers what no endpoint is asked for, and reports whether it has.
+func (s *flight) refuse() bool {
+	x, policy := s.x, s.plan.Policy
+	switch {
+	case s.plan.unsupported:
+		a := x.Attempt()
+		a.Failure, a.Status = upstream.Unsupported, upstream.Unsupported.Status()
+		x.Reply(a.Status)
+		return true
+	case s.plan.shared && s.refuseGRPC():
+		return true
+	case policy.MaxBody > 0 && x.Request.Length > policy.MaxBody:
+		x.Reply(413)
+		return true
+	case !s.upstream.Ready():
+		x.Reply(503)
+		return true
+	}
+	return false
 }
 
 // choose says what the endpoint is chosen by.

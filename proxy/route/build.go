@@ -88,7 +88,7 @@ func (c *compiler) deny(r *Route, reason string) {
 	if r.Deny == 0 {
 		r.Deny, r.DenyReason = 503, reason
 	}
-	r.Filters, r.Response, r.Finishers = nil, nil, nil
+	r.Filters, r.Specs, r.Response, r.Finishers = nil, nil, nil, nil
 	r.Split, r.Default, r.Errors, r.Plan = Split{}, nil, nil, nil
 }
 
@@ -138,11 +138,17 @@ func (c *compiler) filters(r *Route, spec *ir.Route, tls bool) {
 		return
 	}
 	if spec.SatisfyAny {
+		if c.env.Explain {
+			specs = combined(specs, list)
+		}
 		var ok bool
 		if list, ok = satisfyAny(list); !ok {
 			c.deny(r, "the route answers 503, since satisfy: any cannot combine its access filters")
 			return
 		}
+	}
+	if c.env.Explain {
+		r.Specs = specs
 	}
 	r.Filters, r.Response = list, responseFilters(list)
 	for i, f := range list {

@@ -35,6 +35,8 @@ type Env struct {
 	Forwarder Planner
 	// Context ends when the proxy stops.
 	Context context.Context
+	// Explain keeps in every Route what its filters were made from (Route.Specs). A table that serves does without.
+	Explain bool
 }
 
 // Planner is what a table needs of forward.Forwarder.

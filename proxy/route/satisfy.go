@@ -1,7 +1,9 @@
 package route
 
 import (
+	"errors"
 	"slices"
+	"strings"
 
 	"github.com/yettproxy/yett/proxy/filter"
 	"github.com/yettproxy/yett/proxy/wire"
@@ -97,6 +99,70 @@ func satisfyAny(list []filter.Filter) ([]filter.Filter, bool) {
 		}
 	}
 	return out, true
+}
+
+// AnyOf is what a filter was made from that combines others (satisfy any).
+type AnyOf []filter.Spec
+
+var _ filter.Spec = AnyOf(nil)
+
+// Phase implements filter.Spec.
+func (AnyOf) Phase() filter.Phase { return filter.Access }
+
+// String lists the parts.
+func (a AnyOf) String() string {
+	parts := make([]string, len(a))
+	for i, s := range a {
+		parts[i] = s.String()
+	}
+	return "any of: " + strings.Join(parts, "; ")
+}
+
+// New implements filter.Spec. It is not how such filters come about: see satisfyAny.
+func (AnyOf) New(*filter.Env) (filter.Filter, error) {
+	return nil, errors.New("make combined filter: its parts are made, then combined")
+}
+
+// Parts returns the filters that a filter combines, in the order in which they are asked; nil if it combines none.
+func Parts(f filter.Filter) []filter.Filter {
+	switch f := f.(type) {
+	case *anyOf:
+		return f.filters
+	case *anyOfResponse:
+		return f.filters
+	}
+	return nil
+}
+
+// combined returns what the filters of a list were made from after satisfyAny has combined those of made, which were made from
+// specs, one each.
+func combined(specs []filter.Spec, made []filter.Filter) []filter.Spec {
+	kind := func(i int) filter.AccessKind { return made[i].(filter.AccessFilter).AccessKind() }
+	var access []int
+	for i, f := range made {
+		if _, ok := f.(filter.AccessFilter); ok {
+			access = append(access, i)
+		}
+	}
+	if len(access) < 2 {
+		return specs
+	}
+	first := access[0]
+	slices.SortStableFunc(access, func(a, b int) int { return int(kind(a)) - int(kind(b)) })
+	var out []filter.Spec
+	for i, s := range specs {
+		switch {
+		case i == first:
+			parts := make(AnyOf, len(access))
+			for j, place := range access {
+				parts[j] = specs[place]
+			}
+			out = append(out, parts)
+		case !slices.Contains(access, i):
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // responseFilters returns the filters that look at responses, the last first.

@@ -61,42 +61,43 @@ func (s *Split) Choose(x *filter.Exchange) (u *upstream.Upstream, isCanary bool)
 	if c == nil || !c.upstream.Ready() || !s.primary.Ready() {
 		return s.primary, false
 	}
-	if c.decide(x, s.primary) {
+	yes, by := c.decide(x, s.primary)
+	if yes || by == ByWeight && rand.IntN(c.total) < c.weight {
 		return c.upstream, true
 	}
 	return s.primary, false
 }
 
-// decide reports whether the canary gets the request.
-func (c *canary) decide(x *filter.Exchange, primary *upstream.Upstream) bool {
+// decide reports whether the canary gets the request, and what says so. With ByWeight nothing does: the dice are to be thrown.
+func (c *canary) decide(x *filter.Exchange, primary *upstream.Upstream) (yes bool, by Reason) {
 	if issuedBy(x, c.sticky, primary) {
-		return false
+		return false, ByAffinity
 	}
 	if issuedBy(x, c.canarySticky, c.upstream) {
-		return true
+		return true, ByAffinity
 	}
 	if c.header != "" {
 		if v, ok := header(x, c.header); ok {
 			if yes, decided := c.byHeader(v); decided {
-				return yes
+				return yes, ByHeader
 			}
 		}
 	}
 	if c.cookie != "" {
 		switch v, _ := x.Request.Fields.Cookie(c.cookie); v {
 		case "always":
-			return true
+			return true, ByCookie
 		case "never":
-			return false
+			return false, ByCookie
 		}
 	}
 	switch {
 	case c.weight <= 0:
-		return false
+		return false, ByNobody
 	case c.weight >= c.total:
-		return true
+		return true, ByNobody
 	}
-	return rand.IntN(c.total) < c.weight
+	return false, ByWeight
 }
 
 // byHeader decides by the value of the header, if that decides.

@@ -51,6 +51,8 @@ type Route struct {
 	Type ir.PathType
 	// Filters are called in this order for the request.
 	Filters []filter.Filter
+	// Specs are what Filters were made from, in the same order; nil unless Env.Explain is set.
+	Specs []filter.Spec
 	// Response are those of Filters that look at the response, in the order in which they do: the last
 	// filter first.
 	Response []filter.ResponseFilter
