@@ -152,6 +152,7 @@ func runController(ctx context.Context, o *options, config *rest.Config, log log
 		return err
 	}
 	g.leading = writer.Leading
+	g.questions = clusterQuestions(o, cluster)
 	first := make(chan struct{})
 	var once sync.Once
 	reconciler := &ingress.Reconciler{Publisher: g.publisher, Cluster: cluster, Published: func() { once.Do(func() { close(first) }) }}
@@ -185,6 +186,22 @@ func runController(ctx context.Context, o *options, config *rest.Config, log log
 	}
 	stop()
 	return errors.Join(err, group.Wait())
+}
+
+// clusterQuestions answers questions about the objects of a cluster.
+func clusterQuestions(o *options, cluster *store.Cluster) *questions {
+	return &questions{
+		options: o,
+		meaning: func(world) translate.Options {
+			t := o.translate()
+			t.ClassesUnknown = cluster.Unread.Classes
+			return t
+		},
+		world: func(ctx context.Context) (world, error) {
+			snapshot, err := cluster.Load(ctx)
+			return world{snapshot, cluster, false}, err
+		},
+	}
 }
 
 // newWriter returns the writer of status and Events.

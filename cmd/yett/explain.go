@@ -29,10 +29,11 @@ type question struct {
 func newExplain() *cobra.Command {
 	o := &options{}
 	var paths []string
+	var gate string
 	var q question
 	var out output
 	cmd := &cobra.Command{
-		Use:   "explain --manifests PATH... [-X METHOD] [-H 'Name: value']... [--from IP] URL",
+		Use:   "explain {--manifests PATH... | --url ADDRESS} [-X METHOD] [-H 'Name: value']... [--from IP] URL",
 		Short: "Say what would be done with a request, and why",
 		Long: "Reads manifests as `yett serve` does and takes a request through the same code: how it is read, who the client is\n" +
 			"taken for, which host and route match and which do not and why, what each filter says in its turn, whether the\n" +
@@ -45,7 +46,7 @@ func newExplain() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			q.url = args[0]
-			e, err := explain(cmd.Context(), o, paths, &q)
+			e, err := explain(cmd.Context(), o, paths, gate, &q)
 			if err != nil {
 				return err
 			}
@@ -57,17 +58,28 @@ func newExplain() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVarP(&q.method, "request", "X", "GET", "method of the request")
 	f.StringArrayVarP(&q.fields, "header", "H", nil, "field of the request, \"Name: value\"; may be given several times")
-	f.StringVar(&q.from, "from", "192.0.2.1", "address that opens the connection")
+	f.StringVar(&q.from, "from", defaultFrom, "address that opens the connection")
 	f.IntVar(&q.auth, "auth-status", 200, "what services that filters would ask count as having answered")
+	addGate(f, &gate)
 	out.add(f)
 	return cmd
 }
 
-// explain asks a rehearsal of manifests.
-func explain(ctx context.Context, o *options, paths []string, q *question) (*proxy.Explanation, error) {
+// defaultFrom is who asks if nobody says otherwise: an address of documentation.
+const defaultFrom = "192.0.2.1"
+
+// explain asks a rehearsal of manifests, or a gate that runs.
+func explain(ctx context.Context, o *options, paths []string, gate string, q *question) (*proxy.Explanation, error) {
 	call, err := q.call()
 	if err != nil {
 		return nil, err
+	}
+	if gate != "" {
+		if len(paths) > 0 {
+			return nil, errBoth
+		}
+		e := new(proxy.Explanation)
+		return e, askGate(ctx, gate, "/debug/explain?"+q.query(), e)
 	}
 	r, err := rehearse(ctx, o, paths, q.auth)
 	if err != nil {

@@ -40,6 +40,8 @@ type gate struct {
 	metrics   *observe.Controller
 	// leading says whether this replica speaks for all.
 	leading func() bool
+	// questions are answered over the profiler's port.
+	questions *questions
 }
 
 // newLogger returns the logger of the process: JSON lines on standard error, the access log has standard
@@ -196,7 +198,7 @@ func (g *gate) serve(ctx context.Context, first <-chan struct{}, started func(ad
 	defer stop()
 	failed := make(chan error, 4)
 	go func() { failed <- g.health.run(infra) }()
-	go func() { failed <- runProfiler(infra, g.options, g.log) }()
+	go func() { failed <- runProfiler(infra, g.options, g.questions, g.log) }()
 	go func() { failed <- g.resolver.Run(infra) }()
 	go func() { failed <- g.sample(infra) }()
 	select {

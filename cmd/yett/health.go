@@ -74,8 +74,8 @@ type promLog struct{ log logr.Logger }
 func (l promLog) Println(v ...any) { l.log.Info("metrics not gathered", "error", fmt.Sprint(v...)) }
 
 // runProfiler serves pprof on its own port, which is that of loopback unless a flag says otherwise. A port
-// that is taken is no reason not to start.
-func runProfiler(ctx context.Context, o *options, log logr.Logger) error {
+// that is taken is no reason not to start. The same port answers questions about the routes.
+func runProfiler(ctx context.Context, o *options, q *questions, log logr.Logger) error {
 	if !o.profiling {
 		return nil
 	}
@@ -90,6 +90,7 @@ func runProfiler(ctx context.Context, o *options, log logr.Logger) error {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	q.register(mux)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()

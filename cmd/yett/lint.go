@@ -111,7 +111,7 @@ func (r *rehearsal) finding(kind string, name types.NamespacedName, p feature.Pr
 		f.Kind, f.Name = "", ""
 	}
 	if p.Global {
-		kind, name = string(r.configMap.Kind), r.configMap.Name
+		kind, name = string(translate.ConfigMap), r.configMap
 	}
 	f.File, f.Line = r.files.Find(kind, name, keysOf(p.Key)...)
 	return f

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/yettproxy/yett/controllers/endpoints"
 	"github.com/yettproxy/yett/controllers/ingress"
@@ -19,13 +20,15 @@ import (
 	"github.com/yettproxy/yett/proxy"
 )
 
-// rehearsal is manifests, brought to a proxy that is only asked: as `yett serve` would bring them, by the same publisher.
+// rehearsal is objects, brought to a proxy that is only asked: as those commands would bring them that serve, by the same
+// publisher.
 type rehearsal struct {
 	*proxy.Rehearsal
-	files  *store.Files
 	result *translate.Result
 	// configMap is the one with the global settings.
-	configMap translate.ObjectProblem
+	configMap types.NamespacedName
+	// files are where the objects come from; nil for a cluster.
+	files *store.Files
 }
 
 // rehearse reads manifests. Whoever calls it must close what it returns.
@@ -36,21 +39,40 @@ func rehearse(ctx context.Context, o *options, paths []string, authStatus int) (
 	if err := checkPaths(paths); err != nil {
 		return nil, err
 	}
-	r := &rehearsal{files: store.NewFiles(logr.Discard(), paths...)}
+	files := store.NewFiles(logr.Discard(), paths...)
+	objects, _, _ := files.Read()
+	snapshot := store.NewSnapshot(complete(o, objects))
+	t := o.translate()
+	adoptConfigMap(o, &t, snapshot)
+	r, err := bring(ctx, o, t, world{snapshot, snapshot, true}, authStatus)
+	if err != nil {
+		return nil, err
+	}
+	r.files = files
+	return r, nil
+}
+
+// world is all objects as they stand, and where endpoints are read from. loopback lets names resolve to this host, as manifests
+// without a cluster do.
+type world struct {
+	objects  *store.Snapshot
+	source   endpoints.Source
+	loopback bool
+}
+
+// bring brings objects to a proxy that is only asked. Whoever calls it must close what it returns.
+func bring(ctx context.Context, o *options, t translate.Options, w world, authStatus int) (*rehearsal, error) {
+	r := &rehearsal{configMap: t.ConfigMap}
 	var err error
 	if r.Rehearsal, err = proxy.NewRehearsal(authStatus, o.healthPath); err != nil {
 		return nil, err
 	}
-	resolver := endpoints.NewResolver(net.DefaultResolver.LookupNetIP, time.Hour, true, logr.Discard())
+	resolver := endpoints.NewResolver(net.DefaultResolver.LookupNetIP, time.Hour, w.loopback, logr.Discard())
 	publisher := &ingress.Publisher{
-		Options: o.translate(), Proxy: r.Proxy(), Log: logr.Discard(), Report: func(result *translate.Result) { r.result = result },
-		Feeder: endpoints.NewFeeder(r.Proxy().Registry(), resolver, endpoints.Options{DisableExternalName: o.disableExternalName, AllowLoopback: true}),
+		Options: t, Proxy: r.Proxy(), Log: logr.Discard(), Report: func(result *translate.Result) { r.result = result },
+		Feeder: endpoints.NewFeeder(r.Proxy().Registry(), resolver, endpoints.Options{DisableExternalName: o.disableExternalName, AllowLoopback: w.loopback}),
 	}
-	objects, _, _ := r.files.Read()
-	snapshot := store.NewSnapshot(complete(o, objects))
-	adoptConfigMap(o, &publisher.Options, snapshot)
-	r.configMap = translate.ObjectProblem{Kind: translate.ConfigMap, Name: publisher.Options.ConfigMap}
-	if err := publisher.Publish(ctx, snapshot, snapshot, true); err != nil {
+	if err := publisher.Publish(ctx, w.objects, w.source, true); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil

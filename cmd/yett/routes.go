@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/yettproxy/yett/proxy/route"
 	"github.com/yettproxy/yett/proxy/wire"
@@ -37,10 +40,10 @@ type listed struct {
 func newRoutes() *cobra.Command {
 	o := &options{}
 	var paths []string
-	var host string
+	var host, gate string
 	var out output
 	cmd := &cobra.Command{
-		Use:   "routes PATH...",
+		Use:   "routes PATH... | --url ADDRESS",
 		Short: "List what manifests serve, in the order in which it is tried",
 		Long: "Reads manifests as `yett serve` does and lists every route: host, path and its type, the Ingress that it came from,\n" +
 			"the Service that it leads to with its endpoints, the canary, the filters in the order in which they act, and what the\n" +
@@ -49,7 +52,7 @@ func newRoutes() *cobra.Command {
 		Example: "  yett routes deploy/\n  yett routes --host shop.example -o json deploy/",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			list, err := routes(cmd.Context(), o, append(paths, args...), host)
+			list, err := routes(cmd.Context(), o, append(paths, args...), gate, host)
 			if err != nil {
 				return err
 			}
@@ -59,23 +62,44 @@ func newRoutes() *cobra.Command {
 	o.addMeaning(cmd.Flags())
 	addManifests(cmd.Flags(), o, &paths)
 	cmd.Flags().StringVar(&host, "host", "", "only what may serve requests for this host")
+	addGate(cmd.Flags(), &gate)
 	out.add(cmd.Flags())
 	return cmd
 }
 
-// routes lists the routes of manifests.
-func routes(ctx context.Context, o *options, paths []string, host string) ([]listed, error) {
+// routes lists the routes of manifests, or those of a gate that runs.
+func routes(ctx context.Context, o *options, paths []string, gate, host string) (list []listed, err error) {
+	if gate != "" {
+		if len(paths) > 0 {
+			return nil, errBoth
+		}
+		return list, askGate(ctx, gate, "/debug/routes?host="+url.QueryEscape(host), &list)
+	}
 	r, err := rehearse(ctx, o, paths, 200)
 	if err != nil {
 		return nil, err
 	}
+	list, err = listRoutes(r, host)
+	return list, errors.Join(err, r.Close())
+}
+
+// errBoth says that there are two gates to ask.
+var errBoth = errors.New("--url and manifests exclude each other: give one of them")
+
+// addGate adds the flag that names a gate that runs.
+func addGate(f *pflag.FlagSet, gate *string) {
+	f.StringVar(gate, "url", "", "ask a gate that runs instead, at its profiler's port, such as http://127.0.0.1:10245")
+}
+
+// listRoutes lists the routes of a rehearsal; of a host only, unless that is "".
+func listRoutes(r *rehearsal, host string) ([]listed, error) {
 	table := r.Table()
 	hosts := table.Hosts
 	if host != "" {
 		var arena wire.Arena
 		name, ok := wire.ParseHost(host, &arena)
 		if !ok {
-			return nil, fmt.Errorf("--host is %q: write a host name", host)
+			return nil, fmt.Errorf("the host is %q: write a host name", host)
 		}
 		hosts = nil
 		for _, b := range table.Bearers(name) {
@@ -86,7 +110,7 @@ func routes(ctx context.Context, o *options, paths []string, host string) ([]lis
 	for _, h := range hosts {
 		list = append(list, listHost(h)...)
 	}
-	return list, r.Close()
+	return list, nil
 }
 
 // listHost lists the routes of a host, and what the host answers by itself.

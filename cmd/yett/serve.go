@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
@@ -67,6 +68,7 @@ func runServe(ctx context.Context, cmd *cobra.Command, o *options, paths []strin
 	}
 	source := &fileSource{gate: g, files: store.NewFiles(log.WithName("files"), paths...), log: log, first: make(chan struct{})}
 	source.publish(ctx)
+	g.questions = source.questions()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return source.files.Watch(ctx, func() { source.publish(ctx) }) })
 	group.Go(func() error { return g.serve(ctx, source.first, started) })
@@ -93,6 +95,8 @@ type fileSource struct {
 	log   logr.Logger
 	first chan struct{}
 	once  sync.Once
+	// live is what was published last.
+	live atomic.Pointer[store.Snapshot]
 	// published says that a first table is live, be it an empty one.
 	published bool
 }
@@ -110,8 +114,28 @@ func (s *fileSource) publish(ctx context.Context) {
 		return
 	}
 	s.published = true
+	s.live.Store(snapshot)
 	s.log.Info("manifests live", "objects", len(objects), "bad files", bad)
 	s.once.Do(func() { close(s.first) })
+}
+
+// questions answers questions about the manifests.
+func (s *fileSource) questions() *questions {
+	return &questions{
+		options: s.gate.options,
+		meaning: func(w world) translate.Options {
+			t := s.gate.options.translate()
+			adoptConfigMap(s.gate.options, &t, w.objects)
+			return t
+		},
+		world: func(context.Context) (world, error) {
+			snapshot := s.live.Load()
+			if snapshot == nil {
+				return world{}, errors.New("no manifests are live yet")
+			}
+			return world{snapshot, snapshot, true}, nil
+		},
+	}
 }
 
 // complete adds the IngressClass that a cluster would have from the installation.
