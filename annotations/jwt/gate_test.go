@@ -9,7 +9,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"math/big"
 	"net/http"
@@ -104,15 +103,6 @@ func signed(name, claims string) string {
 // good are claims that let in, with further ones.
 func good(more string) string {
 	return fmt.Sprintf(`{"iss":%q,"sub":"anna","exp":%d%s}`, issuer, time.Now().Add(time.Hour).Unix(), more)
-}
-
-// object encodes claims.
-func object(members map[string]any) string {
-	b, err := json.Marshal(members)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
 }
 
 // gate is what annotations make of a route: all its filters in the order in which they run.

@@ -89,7 +89,7 @@ func checkName(name string) error {
 	case !wire.IsToken(name) || strings.Contains(name, "_"):
 		return fmt.Errorf("%q is not the name of a field: write letters, digits and -", feature.Shown(name))
 	case f.ID == wire.Cookie:
-		return errors.New("Cookie is a list: write the name of the cookie in jwt-from-cookies")
+		return errors.New("the field Cookie is a list: write the name of the cookie in jwt-from-cookies")
 	case !remote.Passes(f):
 		return fmt.Errorf("%s belongs to the connection, or is what the proxy itself says: write another name", feature.Shown(name))
 	}

@@ -59,7 +59,7 @@ func TestKeysThatNeverCome(t *testing.T) {
 		"nothing":            publish(t, text("")).URL,
 		"10000 keys":         publish(t, text(keySetOf(strings.Split(strings.Repeat(`{"kty":"oct"} `, 9_999)+jwk(signers()["ES256"], ""), " ")...))).URL,
 		"100 MiB":            publish(t, endless).URL,
-		"a redirect":         publish(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, right.URL, 302) }).URL,
+		"a redirect":         publish(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, right.URL, http.StatusFound) }).URL,
 		"a body that is cut": publish(t, cut).URL,
 		"refused":            closed.URL,
 		"not HTTP":           rawServer(t, "hello\r\n\r\n"),
