@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -23,9 +24,14 @@ import (
 )
 
 // sink stands for the API server behind client-go's own broadcaster, which joins Events that it takes for the same.
-type sink struct{ notes []string }
+type sink struct {
+	mu    sync.Mutex
+	notes []string
+}
 
 func (s *sink) Create(_ context.Context, e *eventsv1.Event) (*eventsv1.Event, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.notes = append(s.notes, e.Regarding.Kind+" "+e.Regarding.Name+" "+e.Reason+" "+e.Note)
 	return e, nil
 }
