@@ -44,6 +44,7 @@ func text(s string) http.HandlerFunc {
 // TestKeysThatNeverCome is S-E14: whatever the issuer's server does, nobody gets in, nobody waits longer than five seconds, and garbage does not
 // wait at all.
 func TestKeysThatNeverCome(t *testing.T) {
+	var sent atomic.Int64
 	closed := publish(t, text(usual()))
 	closed.Close()
 	right := publish(t, text(usual()))
@@ -58,7 +59,7 @@ func TestKeysThatNeverCome(t *testing.T) {
 		"HTML":               publish(t, text("<html>log in</html>")).URL,
 		"nothing":            publish(t, text("")).URL,
 		"10000 keys":         publish(t, text(keySetOf(strings.Split(strings.Repeat(`{"kty":"oct"} `, 9_999)+jwk(signers()["ES256"], ""), " ")...))).URL,
-		"100 MiB":            publish(t, endless).URL,
+		"100 MiB":            publish(t, endless(&sent)).URL,
 		"a redirect":         publish(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, right.URL, http.StatusFound) }).URL,
 		"a body that is cut": publish(t, cut).URL,
 		"refused":            closed.URL,
@@ -88,18 +89,24 @@ func TestKeysThatNeverCome(t *testing.T) {
 	if n := right.asked.Load(); n != 0 {
 		t.Errorf("the redirect was followed %d times", n)
 	}
+	if n := sent.Load(); n == 0 || n > 32<<20 { // what is sent and not read waits in the sockets
+		t.Errorf("%d MiB of 100 were taken", n>>20)
+	}
 }
 
-// endless answers with 100 MiB of a list of keys, as far as it is read.
-func endless(w http.ResponseWriter, _ *http.Request) {
-	part := strings.Repeat(" ", 1<<20)
-	_, _ = io.WriteString(w, `{"keys":[`)
-	for range 100 {
-		if _, err := io.WriteString(w, part); err != nil {
-			return
+// endless answers with 100 MiB of a list of keys, as far as it is read, and counts the bytes.
+func endless(sent *atomic.Int64) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		part := strings.Repeat(" ", 1<<20)
+		_, _ = io.WriteString(w, `{"keys":[`)
+		for range 100 {
+			n, err := io.WriteString(w, part)
+			if sent.Add(int64(n)); err != nil {
+				return
+			}
 		}
+		_, _ = io.WriteString(w, jwk(signers()["ES256"], "")+"]}")
 	}
-	_, _ = io.WriteString(w, jwk(signers()["ES256"], "")+"]}")
 }
 
 // rawServer answers connections with a text.
@@ -262,7 +269,7 @@ func TestNobodyWaitsForKeysThatAreThere(t *testing.T) {
 	inFakeTime(t, text(usual()), func(t *testing.T, c *clocked) {
 		c.say(func(w http.ResponseWriter, r *http.Request) { time.Sleep(time.Second); text(usual())(w, r) })
 		time.Sleep(freshFor)
-		before, start := c.asked.Load(), time.Now()
+		before, start, set := c.asked.Load(), time.Now(), c.source.last.Load()
 		for range 10 {
 			if got := c.gate.ask(bearer(signed("ES256", good("")))); got != 0 || time.Since(start) != 0 {
 				t.Fatalf("%d after %v", got, time.Since(start))
@@ -271,6 +278,9 @@ func TestNobodyWaitsForKeysThatAreThere(t *testing.T) {
 		time.Sleep(time.Minute)
 		if n := c.asked.Load() - before; n != 1 {
 			t.Errorf("%d fetches, want 1", n)
+		}
+		if c.source.last.Load() != set {
+			t.Error("keys that have not changed are taken for others, so that every token is checked anew")
 		}
 	})
 }

@@ -107,6 +107,10 @@ func TestJudge(t *testing.T) {
 		"a Secret that is still to come": {ing: ing(0, annotated(`auth-type: basic`, `auth-secret: users`)), warned: "there is no Secret shop/users"},
 		"a Secret of somebody else":      {ing: ing(0, annotated(`auth-type: basic`, `auth-secret: other/users`)), refused: "is in another namespace"},
 		"authentication that we lack":    {ing: ing(0, annotated(`auth-type: ldap`, `auth-secret: users`)), refused: "write basic or digest"},
+		"tokens without keys":            {ing: ing(0, annotated(`jwt-issuer: "https://issuer.test"`)), refused: "write jwt-jwks-uri or jwt-jwks-secret"},
+		"keys over http":                 {ing: ing(0, annotated(`jwt-issuer: x`, `jwt-jwks-uri: "http://issuer.test/keys"`)), refused: "write https://"},
+		"keys that are still to come":    {ing: ing(0, annotated(`jwt-issuer: x`, `jwt-jwks-secret: keys`)), warned: "there is no Secret shop/keys"},
+		"keys that are not asked for":    {ing: ing(0, annotated(`jwt-issuer: x`, `jwt-jwks-uri: "https://issuer.test/keys"`))},
 		"a Service that is still to come": {
 			ing: func() *networkingv1.Ingress {
 				i := ing(0, "")
