@@ -80,13 +80,18 @@ func lint(ctx context.Context, o *options, paths []string) ([]finding, error) {
 			list = append(list, finding{Level: level, File: m.File, Line: m.Line, Reason: m.Reason})
 		}
 	}
+	closed := r.closed()
 	for i := range r.result.Verdicts {
 		v := &r.result.Verdicts[i]
 		if v.State == translate.Ignored && v.Reason != "" {
 			list = append(list, r.finding("Ingress", v.Name, feature.Problem{Reason: "ignored: " + v.Reason, Note: true}))
 		}
 		for _, p := range v.Problems {
-			list = append(list, r.finding("Ingress", v.Name, p))
+			f := r.finding("Ingress", v.Name, p)
+			if f.Level == "warning" && (v.State == translate.Rejected || closed[p.Reason]) {
+				f.Level = "error"
+			}
+			list = append(list, f)
 		}
 	}
 	for _, p := range r.result.Problems {
@@ -96,6 +101,19 @@ func lint(ctx context.Context, o *options, paths []string) ([]finding, error) {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Name, b.Name))
 	})
 	return list, r.Close()
+}
+
+// closed returns why routes answer instead of serving, as far as only compiling them has shown it.
+func (r *rehearsal) closed() map[string]bool {
+	reasons := map[string]bool{}
+	for _, h := range r.Table().Hosts {
+		for _, route := range h.Routes() {
+			if route.Deny != 0 {
+				reasons[route.DenyReason] = true
+			}
+		}
+	}
+	return reasons
 }
 
 // finding finds out where a problem stands.
