@@ -51,6 +51,10 @@ func opinion(x *filter.Exchange, f filter.Filter) string {
 		ForwardedHost: x.ForwardedHost, ForwardedPort: x.ForwardedPort, ForwardedFor: x.ForwardedFor, RequestID: x.RequestID,
 		Start: x.Start, Certificate: x.Certificate, Route: x.Route, Target: x.Target,
 	}
+	y.Request.Fields = wire.Fields{} // a list must not be copied: it may be borrowed
+	for _, field := range x.Request.Fields.All() {
+		y.Request.Fields.Append(field)
+	}
 	return verdict(y, f.Request(y))
 }
 
